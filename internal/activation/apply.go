@@ -1,0 +1,311 @@
+package activation
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+)
+
+// Options are what Apply takes from its surroundings.
+type Options struct {
+	// Skel holds what a new home directory begins with: the composed
+	// system's /etc/skel. Nil makes empty homes.
+	Skel fs.FS
+	// Random makes machine ids and host keys; nil is crypto/rand's.
+	Random io.Reader
+	// Chown gives a name (a symlink itself, never what it points at) its
+	// owner; nil is (*os.Root).Lchown. A test that is not root passes its own.
+	Chown func(root *os.Root, name string, uid, gid int) error
+}
+
+// Apply makes the disk at root hold the state that d declares. The error joins
+// all that went wrong; the rest is done none the less.
+func Apply(root *os.Root, d *Data, opt Options) error {
+	if err := d.check(); err != nil {
+		return fmt.Errorf("apply activation: %w", err)
+	}
+	if opt.Random == nil {
+		opt.Random = rand.Reader
+	}
+	if opt.Chown == nil {
+		opt.Chown = (*os.Root).Lchown
+	}
+	a := &applier{root: root, opt: opt}
+	var errs []error
+	note := func(what string, err error) {
+		if err != nil {
+			errs = append(errs, fmt.Errorf("apply activation: %s: %w", what, err))
+		}
+	}
+	for _, it := range d.State {
+		note(fmt.Sprintf("state %q", it.Path), a.item(it))
+	}
+	note("shadow", a.shadow(d))
+	note("gshadow", a.gshadow(d))
+	for _, u := range d.Users {
+		if u.HomeMode != 0 {
+			note(fmt.Sprintf("home of %q", u.Name), a.home(u))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+type applier struct {
+	root *os.Root
+	opt  Options
+}
+
+func (a *applier) item(it Item) error {
+	switch it.Kind {
+	case Dir:
+		return a.dir(it.Path, it.Mode, it.UID, it.GID)
+	case Link:
+		_, err := a.root.Lstat(it.Path)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return a.publish(it.Path, func(temp string) error { return a.root.Symlink(it.Target, temp) })
+	case File:
+		_, err := a.root.Stat(it.Path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return a.write(it.Path, []byte(it.Content), it.Mode, it.UID, it.GID)
+		}
+		if err != nil {
+			return err
+		}
+		return a.settle(it.Path, it.Mode, it.UID, it.GID)
+	case ID:
+		return a.machineID(it)
+	case SSHKey:
+		return a.hostKey(it)
+	}
+	return fmt.Errorf("unknown kind %q", it.Kind)
+}
+
+// dir makes a directory when it is absent and puts mode and owner right. A
+// symlink to a directory within the disk is somebody's choice and stays.
+func (a *applier) dir(name string, mode, uid, gid uint32) error {
+	info, err := a.root.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = a.root.Mkdir(name, 0o700)
+		if errors.Is(err, fs.ErrNotExist) { // a parent that nobody listed
+			if err = a.dir(path.Dir(name), 0o755, 0, 0); err == nil {
+				err = a.root.Mkdir(name, 0o700)
+			}
+		}
+		if err != nil {
+			return err
+		}
+		if err := a.settle(name, mode, uid, gid); err != nil {
+			return err
+		}
+		return a.syncDir(path.Dir(name))
+	}
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("want a directory, found %s", info.Mode().Type())
+	}
+	return a.settle(name, mode, uid, gid)
+}
+
+// settle gives an existing name its owner and mode, in this order: chown(2)
+// clears setuid and setgid.
+func (a *applier) settle(name string, mode, uid, gid uint32) error {
+	info, err := a.root.Lstat(name)
+	if err != nil {
+		return err
+	}
+	if info.Mode()&fs.ModeSymlink != 0 {
+		return nil
+	}
+	if gotUID, gotGID, ok := owner(info); !ok || gotUID != uid || gotGID != gid {
+		if err := a.opt.Chown(a.root, name, int(uid), int(gid)); err != nil {
+			return err
+		}
+	} else if info.Mode()&modeBits == fileMode(mode) {
+		return nil
+	}
+	return a.root.Chmod(name, fileMode(mode))
+}
+
+const modeBits = fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky
+
+// fileMode turns the 12 bits of chmod(2) into Go's.
+func fileMode(mode uint32) fs.FileMode {
+	m := fs.FileMode(mode & 0o777)
+	if mode&0o4000 != 0 {
+		m |= fs.ModeSetuid
+	}
+	if mode&0o2000 != 0 {
+		m |= fs.ModeSetgid
+	}
+	if mode&0o1000 != 0 {
+		m |= fs.ModeSticky
+	}
+	return m
+}
+
+// write makes name hold data, whole or not at all.
+func (a *applier) write(name string, data []byte, mode, uid, gid uint32) error {
+	return a.publish(name, func(temp string) error { return a.fill(temp, bytes.NewReader(data), mode, uid, gid) })
+}
+
+// fill writes one new file, synced, with owner and mode.
+func (a *applier) fill(name string, r io.Reader, mode, uid, gid uint32) error {
+	f, err := a.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, r)
+	if err == nil {
+		err = a.settle(name, mode, uid, gid)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// tempPrefix starts the names of unfinished work. A name is fixed by its
+// target, so that the next Apply finds and removes what a power cut left.
+const tempPrefix = ".reprise-tmp-"
+
+// publish lets fill make a temporary name beside name and renames it.
+func (a *applier) publish(name string, fill func(temp string) error) error {
+	parent := path.Dir(name)
+	if _, err := a.root.Stat(parent); errors.Is(err, fs.ErrNotExist) {
+		if err := a.dir(parent, 0o755, 0, 0); err != nil {
+			return err
+		}
+	}
+	temp := path.Join(parent, tempPrefix+path.Base(name))
+	if err := a.root.RemoveAll(temp); err != nil {
+		return err
+	}
+	if err := fill(temp); err != nil {
+		return errors.Join(err, a.root.RemoveAll(temp))
+	}
+	if err := a.root.Rename(temp, name); err != nil {
+		return errors.Join(err, a.root.RemoveAll(temp))
+	}
+	return a.syncDir(parent)
+}
+
+func (a *applier) syncDir(name string) error {
+	f, err := a.root.Open(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// read returns a file's bytes, nil when it is absent. State files are small;
+// a larger one is damage.
+func (a *applier) read(name string) ([]byte, error) {
+	f, err := a.root.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxState+1))
+	if err == nil && len(data) > maxState {
+		err = fmt.Errorf("%q is larger than %d bytes", name, maxState)
+	}
+	return data, err
+}
+
+const maxState = 16 << 20 // bytes: 100,000 lines of shadow
+
+// machineID makes an id where there is none. An id that cannot be one is
+// replaced: systemd would refuse it and run with a new one every boot.
+func (a *applier) machineID(it Item) error {
+	data, err := a.read(it.Path)
+	if err != nil {
+		return err
+	}
+	id := strings.TrimSuffix(string(data), "\n")
+	if raw, err := hex.DecodeString(id); err == nil && len(raw) == 16 && id == strings.ToLower(id) {
+		return a.settle(it.Path, it.Mode, it.UID, it.GID)
+	}
+	var raw [16]byte
+	if _, err := io.ReadFull(a.opt.Random, raw[:]); err != nil {
+		return err
+	}
+	// A version 4 UUID, as machine-id(5) asks for.
+	raw[6] = raw[6]&0x0f | 0x40
+	raw[8] = raw[8]&0x3f | 0x80
+	return a.write(it.Path, []byte(hex.EncodeToString(raw[:])+"\n"), it.Mode, it.UID, it.GID)
+}
+
+// home makes a home directory from the skeleton. It appears whole; one that
+// is there already is its owner's.
+func (a *applier) home(u User) error {
+	name := strings.TrimPrefix(u.Home, "/")
+	if _, err := a.root.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return a.publish(name, func(temp string) error {
+		if err := a.root.Mkdir(temp, 0o700); err != nil {
+			return err
+		}
+		if a.opt.Skel != nil {
+			if err := a.skeleton(temp, u); err != nil {
+				return err
+			}
+		}
+		if err := a.settle(temp, u.HomeMode, u.UID, u.GID); err != nil {
+			return err
+		}
+		return a.syncDir(temp)
+	})
+}
+
+func (a *applier) skeleton(dst string, u User) error {
+	return fs.WalkDir(a.opt.Skel, ".", func(p string, e fs.DirEntry, err error) error {
+		if err != nil || p == "." {
+			return err
+		}
+		info, err := e.Info()
+		if err != nil {
+			return err
+		}
+		to := path.Join(dst, p)
+		mode := uint32(info.Mode().Perm())
+		switch {
+		case e.IsDir():
+			if err := a.root.Mkdir(to, 0o700); err != nil {
+				return err
+			}
+			return a.settle(to, mode|0o700, u.UID, u.GID)
+		case info.Mode()&fs.ModeSymlink != 0:
+			target, err := fs.ReadLink(a.opt.Skel, p)
+			if err != nil {
+				return err
+			}
+			if err := a.root.Symlink(target, to); err != nil {
+				return err
+			}
+			return a.opt.Chown(a.root, to, int(u.UID), int(u.GID))
+		case info.Mode().IsRegular():
+			f, err := a.opt.Skel.Open(p)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			return a.fill(to, f, mode|0o200, u.UID, u.GID)
+		}
+		return fmt.Errorf("skeleton: %q is %s", p, info.Mode().Type())
+	})
+}
