@@ -52,7 +52,7 @@ func TestGolden(t *testing.T) {
 func TestParseTellsEveryFault(t *testing.T) {
 	good := string(sample.Encode())
 	for _, test := range []struct{ name, old, new, want string }{
-		{"size", "Size: 9", "Size: nine", `x.lock:30: Size is "nine"`},
+		{"size", "Size: 9", "Size: nine", `x.lock:32: Size is "nine"`},
 		{"digest", "SHA256: " + digest, "SHA256: " + digest[2:], `SHA256 is "` + digest[2:] + `"`},
 		{"path out of the pool", "Path: pool/main/b/", "Path: pool/../b/", "Path is"},
 		{"unknown field", "Sets: system\n", "Sets: system\nColour: red\n", "Colour is not known in this stanza"},
