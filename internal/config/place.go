@@ -1,0 +1,131 @@
+package config
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"reprise/internal/diag"
+)
+
+// A Place is where a value was written. Line and Col are 1-based and 0 when
+// only the file is known.
+type Place struct {
+	File      string `json:"file"` // as the user named it; "reprise/…" for a file of the built-in library
+	Line, Col int    `json:"line,omitempty"`
+}
+
+// String prints "studio.jsonnet:7:3", or the file alone.
+func (p Place) String() string {
+	if p.Line == 0 {
+		return p.File
+	}
+	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Col)
+}
+
+// placeIndex is the place of every path that a file sets.
+type placeIndex struct {
+	file  string           // the configuration itself, for paths without a place
+	exact map[string]Place // by Path
+}
+
+// Path joins names and indexes to the path of a value as problems print it:
+// Path("users", "users", "rig", "extraGroups", 0) is
+// `users.users.rig.extraGroups[0]`, and Path("environment", "etc", "a/b") is
+// `environment.etc["a/b"]`. Parts are strings and ints.
+func Path(parts ...any) string {
+	path := ""
+	for _, part := range parts {
+		path = join(path, part)
+	}
+	return path
+}
+
+// join appends one part, a string or an int, to a path.
+func join(path string, part any) string {
+	switch part := part.(type) {
+	case int:
+		return path + "[" + strconv.Itoa(part) + "]"
+	case string:
+		switch {
+		case !plainName.MatchString(part):
+			return path + "[" + strconv.Quote(part) + "]"
+		case path == "":
+			return part
+		}
+		return path + "." + part
+	}
+	panic(fmt.Sprintf("path part of type %T", part))
+}
+
+var plainName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`)
+
+// parent cuts the last part off a path made by Path. The parent of the first
+// part is "".
+func parent(path string) string {
+	if strings.HasSuffix(path, `"]`) {
+		// A quoted part may hold anything, so look for where its quotes open.
+		for i := len(path) - 3; i >= 1; i-- {
+			if path[i] != '"' || path[i-1] != '[' {
+				continue
+			}
+			if _, err := strconv.Unquote(path[i : len(path)-1]); err == nil {
+				return path[:i-1]
+			}
+		}
+	}
+	if i := strings.LastIndexAny(path, ".["); i >= 0 {
+		return path[:i]
+	}
+	return ""
+}
+
+// Place returns where the value at path (see Path) was written, or, when a
+// function or a module made it, the nearest enclosing value that has a place.
+// exact tells which. With no place at all it is the file alone.
+func (c *Config) Place(path string) (place Place, exact bool) {
+	return c.places.find(path)
+}
+
+func (x placeIndex) find(path string) (Place, bool) {
+	for at := path; at != ""; at = parent(at) {
+		if place, ok := x.exact[at]; ok {
+			return place, at == path
+		}
+	}
+	return Place{File: x.file}, false
+}
+
+// Problem makes a problem with the value at path (see Path), at its place.
+// Line and column are given only when they are exact.
+func (c *Config) Problem(path, got, want, do string) diag.Problem {
+	return c.places.problem(path, got, want, do)
+}
+
+func (x placeIndex) problem(path, got, want, do string) diag.Problem {
+	p := diag.Problem{File: x.file, Field: path, Got: got, Want: want, Do: do}
+	if place, exact := x.find(path); exact {
+		p.File, p.Line, p.Col = place.File, place.Line, place.Col
+	}
+	return p
+}
+
+// PackageProblem makes a problem with one root package: at the option that
+// asked for it, which Roots knows.
+func (c *Config) PackageProblem(name, got, want, do string) diag.Problem {
+	for i, p := range c.Environment.SystemPackages {
+		if p != name {
+			continue
+		}
+		path := Path("environment", "systemPackages", i)
+		if from, ok := c.origins[name]; ok {
+			return c.Problem(from, "asks for package "+strconv.Quote(name)+", which "+got, want, do)
+		}
+		return c.Problem(path, strconv.Quote(name)+" "+got, want, do)
+	}
+	if name == c.KernelPackage() {
+		return c.Problem("boot.kernelPackages", "asks for package "+strconv.Quote(name)+", which "+got, want, do)
+	}
+	return diag.Problem{File: c.places.file, Field: "package " + strconv.Quote(name), Got: got, Want: want, Do: do}
+}
