@@ -1,0 +1,238 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// initWord is the one argument of the program's second life.
+const initWord = "sandbox-init"
+
+// controlFD is where sandbox-init finds its socket.
+const controlFD = 3
+
+// stagePrivate names the first step that a security module may forbid after
+// the kernel granted the namespaces.
+const stagePrivate = "make mounts private"
+
+// Init turns the process into sandbox-init when Run or Chroot started it as
+// that, and then does not return. Otherwise it returns at once and has done
+// nothing. The function inProcess, one at most, is what Spec.InProcess calls:
+// it gets Argv, finds Env, Dir and the standard streams in place, and returns
+// the exit status.
+func Init(inProcess ...func(argv []string) int) {
+	if len(os.Args) != 2 || os.Args[1] != initWord {
+		return
+	}
+	// Capabilities, no_new_privs and the personality belong to a thread. The
+	// program is started from this one.
+	runtime.LockOSThread()
+	if kind, err := unix.GetsockoptInt(controlFD, unix.SOL_SOCKET, unix.SO_TYPE); err != nil || kind != unix.SOCK_STREAM {
+		fmt.Fprintln(os.Stderr, "sandbox-init is started by reprise itself and by nobody else")
+		os.Exit(2)
+	}
+	unix.CloseOnExec(controlFD)
+	control := os.NewFile(controlFD, "control")
+	r := obey(control, inProcess)
+	if answer, err := json.Marshal(r); err == nil {
+		control.Write(answer)
+	}
+	os.Exit(r.Code)
+}
+
+// stageError is what went wrong while the sandbox was made, and where.
+func stageError(stage string, err error) error { return fmt.Errorf("%s: %w", stage, err) }
+
+// failed makes the report for err, which stageError made.
+func failed(err error) report {
+	r := report{Stage: err.Error(), Code: 125}
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		r.Errno = int(errno)
+		r.Stage = strings.TrimSuffix(r.Stage, ": "+errno.Error())
+	}
+	return r
+}
+
+func obey(control io.Reader, inProcess []func([]string) int) report {
+	encoded, err := io.ReadAll(control)
+	if err != nil {
+		return failed(stageError("read the order", err))
+	}
+	var o order
+	if err := json.Unmarshal(encoded, &o); err != nil {
+		return failed(stageError("read the order", err))
+	}
+	unix.Umask(0o022)
+	if err := enter(o); err != nil {
+		return failed(err)
+	}
+	if o.Probe {
+		return report{}
+	}
+	if err := limit(o); err != nil {
+		return failed(err)
+	}
+	if err := os.Chdir(o.Dir); err != nil {
+		return failed(stageError("enter the working directory", err))
+	}
+	if o.InProcess {
+		if len(inProcess) != 1 || inProcess[0] == nil {
+			return report{Stage: "this program gives sandbox.Init no function to run in process", Code: 125}
+		}
+		if err := renounceAll(o); err != nil {
+			return failed(err)
+		}
+		os.Args = o.Argv
+		return report{Code: inProcess[0](o.Argv)}
+	}
+	return execute(o)
+}
+
+// execute starts the program and waits for it, and for all orphans that come
+// to pid 1 meanwhile.
+func execute(o order) report {
+	program, err := find(o.Argv[0])
+	if err != nil {
+		return failed(err)
+	}
+	if err := renounce(o); err != nil {
+		return failed(err)
+	}
+	pid, err := syscall.ForkExec(program, o.Argv, &syscall.ProcAttr{
+		Env:   os.Environ(),
+		Files: []uintptr{0, 1, 2},
+		Sys:   &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL},
+	})
+	if err != nil {
+		stage := fmt.Sprintf("execute %q", program)
+		if _, missing := os.Stat(program); missing == nil && errors.Is(err, unix.ENOENT) {
+			stage += " (it is there, so its interpreter or dynamic loader is not)"
+		}
+		return failed(stageError(stage, err))
+	}
+	which := -1
+	if o.Nested {
+		which = pid
+	}
+	for {
+		var status syscall.WaitStatus
+		got, err := syscall.Wait4(which, &status, 0, nil)
+		switch {
+		case err == syscall.EINTR:
+		case err != nil:
+			return failed(stageError("wait", err))
+		case got == pid && status.Signaled():
+			return report{Signal: int(status.Signal()), Code: 128 + int(status.Signal())}
+		case got == pid && status.Exited():
+			return report{Code: status.ExitStatus()}
+		}
+	}
+}
+
+// find resolves a program's name in PATH, as a shell would.
+func find(name string) (string, error) {
+	if strings.Contains(name, "/") {
+		return name, nil
+	}
+	path := os.Getenv("PATH")
+	for _, dir := range filepath.SplitList(path) {
+		candidate := filepath.Join(dir, name)
+		if info, err := os.Stat(candidate); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+			return candidate, nil
+		}
+	}
+	return "", fmt.Errorf("program %q is not in PATH %q", name, path)
+}
+
+// limit sets what the program and all it starts cannot take back.
+func limit(o order) error {
+	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
+		return stageError("forbid core files", err)
+	}
+	// Addresses that are the same in every run take one source of chance out
+	// of a build. A seccomp filter above us may forbid the call: no matter.
+	const addrNoRandomize = 0x0040000 // ADDR_NO_RANDOMIZE, linux/personality.h
+	unix.Syscall(unix.SYS_PERSONALITY, addrNoRandomize, 0, 0)
+	return nil
+}
+
+// kept are the capabilities of a program that is root where there is no user
+// namespace: those of dpkg, and those that Chroot needs.
+const kept = 1<<unix.CAP_CHOWN | 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_FOWNER | 1<<unix.CAP_FSETID |
+	1<<unix.CAP_KILL | 1<<unix.CAP_SETGID | 1<<unix.CAP_SETUID | 1<<unix.CAP_SETPCAP |
+	1<<unix.CAP_SYS_CHROOT | 1<<unix.CAP_SYS_ADMIN | 1<<unix.CAP_SETFCAP
+
+// lastCap bounds the loop over capabilities: the kernel's header gives a set
+// 64 bits, and answers EINVAL from the first that it does not know.
+const lastCap = 63
+
+// renounce gives up, for this thread and the program it starts, what the
+// sandbox was made with.
+func renounce(o order) error {
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return stageError("set no_new_privs", err)
+	}
+	if o.NoUserNS {
+		for c := uintptr(0); c <= lastCap; c++ {
+			if kept&(1<<c) != 0 {
+				continue
+			}
+			if err := unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0); err == unix.EINVAL {
+				break
+			} else if err != nil {
+				return stageError("drop capabilities", err)
+			}
+		}
+		return nil
+	}
+	if o.AsRoot {
+		return nil // all capabilities, over this user namespace
+	}
+	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil {
+		return stageError("drop capabilities", err)
+	}
+	return setCaps(unix.Capset, 0)
+}
+
+// renounceAll does the same for all threads of this process, which is going
+// to be the program itself.
+func renounceAll(o order) error {
+	if _, _, errno := syscall.AllThreadsSyscall6(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0); errno == unix.ENOTSUP {
+		// A test binary with cgo (-race) cannot reach its other threads.
+		// They keep capabilities over this user namespace, not over ours.
+		return renounce(o)
+	} else if errno != 0 {
+		return stageError("set no_new_privs", errno)
+	}
+	keep := uint64(0)
+	switch {
+	case o.NoUserNS:
+		keep = kept
+	case o.AsRoot:
+		return nil
+	}
+	if _, _, errno := syscall.AllThreadsSyscall6(unix.SYS_PRCTL, unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0, 0); errno != 0 {
+		return stageError("drop capabilities", errno)
+	}
+	return setCaps(capsetAllThreads, keep)
+}
+
+func setCaps(capset func(*unix.CapUserHeader, *unix.CapUserData) error, keep uint64) error {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	low, high := uint32(keep), uint32(keep>>32)
+	data := [2]unix.CapUserData{{Effective: low, Permitted: low}, {Effective: high, Permitted: high}}
+	if err := capset(&header, &data[0]); err != nil {
+		return stageError("drop capabilities", err)
+	}
+	return nil
+}
