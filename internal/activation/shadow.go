@@ -1,6 +1,7 @@
 package activation
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -26,24 +27,45 @@ func (a *applier) shadow(d *Data) error {
 		return err
 	}
 	next, nextAside := mergeShadow(d.Users, string(have), string(aside))
-	// The aside file goes first: a cut between the two leaves a line in both
-	// rather than in none.
-	if nextAside != string(aside) {
-		if err := a.write(ShadowAside, []byte(nextAside), 0o600, 0, 0); err != nil {
+	// A line is in both files before it leaves one: a cut never loses it.
+	if next != string(have) {
+		if both := union(string(aside), nextAside); both != string(aside) {
+			if err := a.write(ShadowAside, []byte(both), 0o600, 0, 0); err != nil {
+				return err
+			}
+			aside = []byte(both)
+		}
+		if err := a.write(Shadow, []byte(next), 0o640, 0, d.ShadowGroup); err != nil {
 			return err
 		}
+	} else if err := a.settle(Shadow, 0o640, 0, d.ShadowGroup); err != nil {
+		return err
 	}
-	if next != string(have) {
-		return a.write(Shadow, []byte(next), 0o640, 0, d.ShadowGroup)
+	if nextAside != string(aside) {
+		return a.write(ShadowAside, []byte(nextAside), 0o600, 0, 0)
 	}
-	return a.settle(Shadow, 0o640, 0, d.ShadowGroup)
+	return nil
+}
+
+// union returns the lines of both texts, those of b where both have a user.
+func union(a, b string) string {
+	lines := shadowLines(a)
+	maps.Copy(lines, shadowLines(b))
+	return joinLines(lines)
+}
+
+func joinLines(lines map[string]string) string {
+	var b strings.Builder
+	for _, user := range slices.Sorted(maps.Keys(lines)) {
+		b.WriteString(lines[user] + "\n")
+	}
+	return b.String()
 }
 
 // mergeShadow returns shadow with one line for each user, in their order:
 // the line it had, the line it had before it was removed, or a locked one;
-// and the lines to keep aside, for names that are no user now. A line with
-// the wrong number of fields, or with an empty password, which would let
-// anybody in, counts as absent.
+// and the lines to keep aside, for names that are no user now. A line that is
+// not nine fields counts as absent: half a line must not become a way in.
 func mergeShadow(users []User, have, aside string) (shadow, nextAside string) {
 	present, kept := shadowLines(have), shadowLines(aside)
 	var b strings.Builder
@@ -59,34 +81,20 @@ func mergeShadow(users []User, have, aside string) (shadow, nextAside string) {
 		delete(present, u.Name)
 		delete(kept, u.Name)
 	}
-	for user, line := range present {
-		kept[user] = line
-	}
-	var rest []string
-	for _, line := range kept {
-		rest = append(rest, line)
-	}
-	slices.Sort(rest)
-	for _, line := range rest {
-		nextAside += line + "\n"
-	}
-	return b.String(), nextAside
+	maps.Copy(kept, present)
+	return b.String(), joinLines(kept)
 }
 
 func shadowLines(text string) map[string]string {
 	lines := map[string]string{}
 	for line := range strings.Lines(text) {
 		line = strings.TrimSuffix(line, "\n")
-		fields := strings.Split(line, ":")
-		if len(fields) != 9 || !ValidName(fields[0]) || fields[1] == "" {
+		user, _, _ := strings.Cut(line, ":")
+		if strings.Count(line, ":") != 8 || !ValidName(user) {
 			continue
 		}
-		if fields[2] == "0" {
-			fields[2] = ""
-			line = strings.Join(fields, ":")
-		}
-		if _, twice := lines[fields[0]]; !twice {
-			lines[fields[0]] = line
+		if _, twice := lines[user]; !twice {
+			lines[user] = line
 		}
 	}
 	return lines
