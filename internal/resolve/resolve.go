@@ -8,7 +8,7 @@
 // satisfy are followed first; a clause with alternatives is decided once
 // nothing else is left to follow, and takes the first alternative that stands
 // against nothing chosen before: a real package before its providers, then
-// providers by priority and name. A choice that leads nowhere is set aside and
+// providers by priority and, as apt breaks the tie, by name backwards. A choice that leads nowhere is set aside and
 // the search starts again without it, so a dead end in one alternative falls
 // back to the next.
 //
@@ -287,7 +287,7 @@ func (s *search) candidates(clause deb.Clause) []*deb.Package {
 			}
 		}
 		slices.SortStableFunc(by, func(a, b *deb.Package) int {
-			return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.Name, b.Name))
+			return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(b.Name, a.Name))
 		})
 		all = append(all, by...)
 	}

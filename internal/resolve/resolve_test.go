@@ -75,7 +75,7 @@ func TestSolve(t *testing.T) {
 		{"first alternative", []string{"pa 1; dep=pb | pc", "pb 1", "pc 1"}, Request{Roots: []string{"pa"}}, "pa_1 pb_1"},
 		{"alternative already there", []string{"pa 1; dep=pb | pc", "pd 1; dep=pc", "pb 1", "pc 1"}, Request{Roots: []string{"pa", "pd"}}, "pa_1 pc_1 pd_1"},
 		{"second alternative when the first is absent", []string{"pa 1; dep=px | pc", "pc 1"}, Request{Roots: []string{"pa"}}, "pa_1 pc_1"},
-		{"provider by name", []string{"pa 1; dep=mta", "exim 1; prov=mta", "postfix 1; prov=mta"}, Request{Roots: []string{"pa"}}, "exim_1 pa_1"},
+		{"provider by name, the last as apt", []string{"pa 1; dep=mta", "exim 1; prov=mta", "postfix 1; prov=mta"}, Request{Roots: []string{"pa"}}, "pa_1 postfix_1"},
 		{"provider by priority", []string{"pa 1; dep=mta", "exim 1; prov=mta", "postfix 1; prov=mta; priority=standard"}, Request{Roots: []string{"pa"}}, "pa_1 postfix_1"},
 		{"versioned provides", []string{"pa 1; dep=pv (>= 2)", "px 1; prov=pv", "py 1; prov=pv (= 1)", "pz 1; prov=pv (= 2)"}, Request{Roots: []string{"pa"}}, "pa_1 pz_1"},
 		{"conflict steers the choice", []string{"pa 1; dep=pb | pc", "pd 1; con=pb", "pb 1", "pc 1"}, Request{Roots: []string{"pa", "pd"}}, "pa_1 pc_1 pd_1"},
