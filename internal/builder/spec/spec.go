@@ -27,6 +27,12 @@ type Layer struct {
 	Overrides bool           `json:"overrides,omitempty"`
 }
 
+// Program is the specification of kind "program": this program becomes a
+// layer with usr/bin/reprise.
+type Program struct {
+	File storepath.Path `json:"file"`
+}
+
 // Initrd is the specification of kind "initrd".
 type Initrd struct {
 	Program storepath.Path `json:"program"` // becomes /init
