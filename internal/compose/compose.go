@@ -44,7 +44,8 @@
 // Directories merge. The first layer that lists a directory gives its owner and
 // mode. A file or link that two layers list is a conflict, unless both say the
 // same, or one's Replaces names the other, or the later one is an Overrides
-// layer. A layer's Attributes change owner, mode and extended attributes of
+// layer. dpkg's diversions have no counterpart: no package of the sets we build
+// diverts a path on a fresh install. A layer's Attributes change owner, mode and extended attributes of
 // whatever the merge left at a path and are applied last.
 package compose
 
@@ -84,7 +85,6 @@ type Layer struct {
 	Overrides  bool           // its files and links take the place of earlier layers'
 	Name       string         // package name, for Replaces and messages; may be ""
 	Replaces   []string       // names of packages whose files this one may take over
-	Diversions []Diversion    // names of other layers' files that move aside
 	Attributes layer.Manifest // of AttributesPath; nil when the layer has none
 }
 
@@ -93,11 +93,6 @@ func (l *Layer) title() string {
 		return l.Name
 	}
 	return l.Path.Base()
-}
-
-// A Diversion moves a path of every other layer aside, as dpkg-divert does.
-type Diversion struct {
-	From, To string // relative paths as in a manifest
 }
 
 // An Entry is one name of the view.
@@ -148,9 +143,6 @@ func Merge(layers []Layer) (*Plan, error) {
 	total := 0
 	for i := range layers {
 		total += len(layers[i].Manifest)
-		for _, d := range layers[i].Diversions {
-			m.diversions = append(m.diversions, diversion{d, i})
-		}
 	}
 	m.entries = make([]Entry, 0, total)
 	for i := range layers {

@@ -13,11 +13,6 @@ import (
 // implicit is the layer of a directory that no layer lists.
 const implicit = -1
 
-type diversion struct {
-	Diversion
-	by int
-}
-
 type problems []error
 
 func (p *problems) addf(format string, args ...any) { *p = append(*p, fmt.Errorf(format, args...)) }
@@ -33,13 +28,12 @@ func (p problems) err() error {
 }
 
 type merger struct {
-	layers     []Layer
-	diversions []diversion
-	entries    []Entry          // of the view, and of the state with their machine paths
-	view       map[string]int32 // path in the view → index in entries
-	state      map[string]int32 // path on the machine → index in entries
-	identical  []Identical
-	problems   problems
+	layers    []Layer
+	entries   []Entry          // of the view, and of the state with their machine paths
+	view      map[string]int32 // path in the view → index in entries
+	state     map[string]int32 // path on the machine → index in entries
+	identical []Identical
+	problems  problems
 }
 
 func (m *merger) add(index int) {
@@ -47,14 +41,10 @@ func (m *merger) add(index int) {
 	base := "/" + l.Path.Base() + "/"
 	for i := range l.Manifest {
 		e := &l.Manifest[i]
-		p := e.Path
-		if len(m.diversions) > 0 {
-			p = m.divert(p, index)
-		}
-		to, inView, inState := place(p)
+		to, inView, inState := place(e.Path)
 		if !inView && !inState {
 			if e.Kind == layer.File || e.Kind == layer.Hard {
-				m.problems.addf("%q of %q is a file beside the top directories: it has no place in a view", "/"+p, l.title())
+				m.problems.addf("%q of %q is a file beside the top directories: it has no place in a view", "/"+e.Path, l.title())
 			}
 			continue
 		}
@@ -72,15 +62,6 @@ func (m *merger) add(index int) {
 			m.put(m.state, made)
 		}
 	}
-}
-
-func (m *merger) divert(p string, index int) string {
-	for _, d := range m.diversions {
-		if d.From == p && d.by != index {
-			return d.To
-		}
-	}
-	return p
 }
 
 // put adds e to the names in tree, or settles who of two is there.

@@ -46,9 +46,18 @@ func (e *Env) Decode(v any) error {
 func (e *Env) ReadFile(pkg, path string) ([]byte, error) {
 	p := e.Packages.Get(pkg)
 	if p == nil {
-		return nil, fmt.Errorf("package %q is no input of effect %s", pkg, e.Job.Effect)
+		return nil, e.notInput(pkg)
 	}
 	return os.ReadFile(e.File(p, path))
+}
+
+func (e *Env) notInput(pkg string) error {
+	return fmt.Errorf("package %q is no input of effect %s", pkg, e.Job.Effect)
+}
+
+// mkdir makes a new directory in Env.Work.
+func (e *Env) mkdir(name string) (string, error) {
+	return os.MkdirTemp(e.Work, name+"-")
 }
 
 // File returns the physical place of a package's file.
