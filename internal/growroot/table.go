@@ -1,0 +1,87 @@
+package growroot
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+
+	"github.com/diskfs/go-diskfs/partition/gpt"
+)
+
+// align is what the partition's new end is a multiple of, in bytes: the last
+// piece below it is left to disks that count differently.
+const align = 1 << 20
+
+// Table writes the GPT of disk anew so that the partition with the given
+// number, which begins at start, reaches as far as it can: to the next
+// partition or the end of the disk of size bytes. Sectors have sector bytes.
+// It returns the partition's size, and writes nothing when there is less than
+// 1 MiB to win. disk is a block device or a file.
+func Table(disk *os.File, size int64, sector, number int, start int64) (int64, error) {
+	table, err := gpt.Read(disk, sector, sector)
+	if err != nil {
+		return 0, err
+	}
+	var part *gpt.Partition
+	for _, p := range table.Partitions {
+		if p.Index == number {
+			part = p
+		}
+	}
+	if part == nil {
+		return 0, fmt.Errorf("there is no partition %d", number)
+	}
+	bytes := int64(sector)
+	if int64(part.Start)*bytes != start {
+		return 0, fmt.Errorf("partition %d begins at byte %d, the kernel says %d: the table was changed since the disk was opened", number, int64(part.Start)*bytes, start)
+	}
+	if size < start || size%bytes != 0 {
+		return 0, fmt.Errorf("the disk has %d bytes: that is not a whole number of sectors behind the partition", size)
+	}
+	was := int64(part.End-part.Start+1) * bytes
+	table.Resize(uint64(size))
+	limit := int64(table.LastDataSector()+1) * bytes
+	for _, p := range table.Partitions {
+		if p.Start > part.Start {
+			limit = min(limit, int64(p.Start)*bytes)
+		}
+	}
+	grown := limit/align*align - start
+	if grown-was < align && !table.RecoveredFromBackup {
+		return was, nil
+	}
+	grown = max(grown, was)
+	part.End, part.Size = part.Start+uint64(grown/bytes)-1, uint64(grown)
+	// Write goes backup first and syncs after every part
+	// (partition/gpt/table.go:567 of go-diskfs v1.9.4): the order that the
+	// package documentation promises.
+	if err := table.Write(disk, size); err != nil {
+		return 0, err
+	}
+	if err := largeMBR(disk, size/bytes); err != nil {
+		return 0, fmt.Errorf("protective MBR: %w", err)
+	}
+	return grown, nil
+}
+
+// largeMBR mends the size in the protective MBR of a disk with more sectors
+// than it can count, where go-diskfs writes the lower 32 bits of the number
+// (partition/gpt/table.go:241 of v1.9.4). UEFI 2.10, 5.2.3 wants all ones.
+func largeMBR(disk *os.File, sectors int64) error {
+	if sectors-1 <= math.MaxUint32 {
+		return nil
+	}
+	const entry, kind, length, protective = 446, 4, 12, 0xee
+	mbr := make([]byte, 512)
+	if _, err := disk.ReadAt(mbr, 0); err != nil {
+		return err
+	}
+	if mbr[entry+kind] != protective {
+		return nil // somebody's hybrid table
+	}
+	binary.LittleEndian.PutUint32(mbr[entry+length:], math.MaxUint32)
+	_, err := disk.WriteAt(mbr[entry+length:entry+length+4], entry+length)
+	return errors.Join(err, disk.Sync())
+}
