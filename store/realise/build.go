@@ -61,12 +61,16 @@ func (run *Run) build(ctx context.Context, job *Job) error {
 				return err
 			}
 		}
-		return run.enterBooks(ctx, infos)
+		return run.enterBooks(ctx, job, infos)
 	})
 }
 
-func (run *Run) enterBooks(ctx context.Context, infos []store.Info) error {
-	if err := run.books.register(ctx, infos); err != nil {
+// enterBooks registers outputs that are in place. The store brings its file
+// system to stable storage for that, once for all who register meanwhile, so
+// the job gives its turn to another first.
+func (run *Run) enterBooks(ctx context.Context, job *Job, infos []store.Info) error {
+	run.yield(job)
+	if err := run.r.Store.Register(ctx, infos...); err != nil {
 		return err
 	}
 	for _, info := range infos {
@@ -245,20 +249,19 @@ func (s *scratch) checkFixed(out drv.Output, info store.Info) (string, error) {
 	if len(info.Refs) > 0 {
 		return "", fmt.Errorf("a fixed output may refer to nothing in the store, this one refers to %q", info.Refs)
 	}
-	got, method := info.NarHash, "fixed:r:sha256:"
+	got := info.NarHash
 	if !out.Recursive() {
 		var err error
 		if got, err = hashFile(s.output(info.Path)); err != nil {
 			return "", err
 		}
-		method = "fixed:sha256:"
 	}
 	if hex.EncodeToString(got[:]) != out.Hash {
 		mismatch := &HashMismatch{Name: s.job.drv.Name, Recursive: out.Recursive(), Got: got}
 		hex.Decode(mismatch.Want[:], []byte(out.Hash))
 		return "", mismatch
 	}
-	return method + storepath.EncodeBase32(got[:]), nil
+	return store.CAFixed(out.Recursive(), got), nil
 }
 
 // hashFile hashes a flat output: one regular file that is not executable.

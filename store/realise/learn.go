@@ -97,8 +97,8 @@ func (run *Run) learn(ctx context.Context, job *Job) error {
 			if err := run.r.Store.Place(ctx, s.output(job.key), out); err != nil {
 				return err
 			}
-			info.Path, info.CA = out, "fixed:r:sha256:"+storepath.EncodeBase32(info.NarHash[:])
-			if err := run.enterBooks(ctx, []store.Info{info}); err != nil {
+			info.Path, info.CA = out, store.CAFixed(true, info.NarHash)
+			if err := run.enterBooks(ctx, job, []store.Info{info}); err != nil {
 				return err
 			}
 		}

@@ -26,13 +26,13 @@ type Run struct {
 	cancel context.CancelCauseFunc
 	hasher *drv.Hasher
 	known  closures
-	books  registrar
 
 	mu       sync.Mutex
 	byDrv    map[storepath.Path]*Job // by .drv path, or by placeholder for one being learnt
 	byOutput map[storepath.Path]*Job // jobs and promises by what they will make valid
 	ready    []*Job
-	running  int
+	running  int // builds that have a turn
+	active   int // builds whose goroutine runs
 	open     int // jobs and promises that are not done
 	idle     *sync.Cond
 	failures []error
@@ -56,6 +56,7 @@ type Job struct {
 	weight  int64
 	chain   int64 // weight of the longest chain of jobs from this one on
 	started bool
+	turn    bool // it counts among run.running
 
 	done chan struct{} // closed when the fields below are final
 	err  error
@@ -93,7 +94,6 @@ func (r *Realiser) Start(ctx context.Context) *Run {
 		return r.Store.Derivation(run.ctx, p)
 	}}
 	run.known.store = r.Store
-	run.books.store = r.Store
 	context.AfterFunc(run.ctx, func() {
 		run.mu.Lock()
 		defer run.mu.Unlock()
@@ -335,10 +335,27 @@ func (run *Run) dispatch() {
 		}
 		job := run.ready[best]
 		run.ready = slices.Delete(run.ready, best, best+1)
-		job.started = true
+		job.started, job.turn = true, true
 		run.running++
+		run.active++
 		run.task.Detail(job.drv.Name)
 		go run.work(job)
+	}
+}
+
+// yield lets another job begin before this one has ended.
+func (run *Run) yield(job *Job) {
+	run.mu.Lock()
+	defer run.mu.Unlock()
+	run.giveUp(job)
+	run.dispatch()
+}
+
+// giveUp takes a job's turn. run.mu is held.
+func (run *Run) giveUp(job *Job) {
+	if job.turn {
+		job.turn = false
+		run.running--
 	}
 }
 
@@ -346,7 +363,8 @@ func (run *Run) work(job *Job) {
 	err := run.build(run.ctx, job)
 	run.mu.Lock()
 	defer run.mu.Unlock()
-	run.running--
+	run.giveUp(job)
+	run.active--
 	if err == nil {
 		run.task.Add(1)
 	} else if cause := context.Cause(run.ctx); cause != nil {
@@ -459,7 +477,7 @@ func (run *Run) Close() {
 	run.cancel(ErrStopped)
 	run.mu.Lock()
 	run.stop(ErrStopped)
-	for run.running > 0 {
+	for run.active > 0 {
 		run.idle.Wait()
 	}
 	if run.task != nil {

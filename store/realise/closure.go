@@ -9,60 +9,6 @@ import (
 	"reprise/store/storepath"
 )
 
-// A registrar writes to the store's database what jobs have placed. While one
-// transaction runs, those who come wait and go together in the next.
-type registrar struct {
-	store *store.Store
-
-	mu      sync.Mutex
-	busy    bool
-	waiting []*entry
-}
-
-// entry is what one job registers.
-type entry struct {
-	infos []store.Info
-	done  chan error
-}
-
-func (g *registrar) register(ctx context.Context, infos []store.Info) error {
-	e := &entry{infos, make(chan error, 1)}
-	g.mu.Lock()
-	g.waiting = append(g.waiting, e)
-	if g.busy {
-		g.mu.Unlock()
-		return <-e.done
-	}
-	g.busy = true
-	for len(g.waiting) > 0 {
-		batch := g.waiting
-		g.waiting = nil
-		g.mu.Unlock()
-		g.write(ctx, batch)
-		g.mu.Lock()
-	}
-	g.busy = false
-	g.mu.Unlock()
-	return <-e.done
-}
-
-// write registers a batch, or each alone when together they do not go: one
-// bad entry is no other's fault.
-func (g *registrar) write(ctx context.Context, batch []*entry) {
-	var all []store.Info
-	for _, e := range batch {
-		all = append(all, e.infos...)
-	}
-	err := g.store.Register(ctx, all...)
-	for _, e := range batch {
-		if err != nil && len(batch) > 1 {
-			e.done <- g.store.Register(ctx, e.infos...)
-		} else {
-			e.done <- err
-		}
-	}
-}
-
 // closures remembers the references of valid paths, which never change.
 type closures struct {
 	store *store.Store
