@@ -21,10 +21,12 @@
 package nar
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"fmt"
 	"io"
+	"os"
 
 	"reprise/store/storepath"
 )
@@ -66,6 +68,81 @@ func HashPath(ctx context.Context, path string) (sum [sha256.Size]byte, size int
 	}
 	h.Sum(sum[:0])
 	return sum, count.n, nil
+}
+
+// HashFile is HashPath for a regular file whose content is at hand.
+func HashFile(content []byte, executable bool) (sum [sha256.Size]byte, size int64) {
+	h := sha256.New()
+	count := &counter{w: h}
+	head := fileHead(executable)
+	count.Write(head[:len(head)-8]) // all but the length, which is 0 there
+	d := dumper{ctx: context.Background(), w: count, buf: make([]byte, 64)}
+	d.length(int64(len(content)))
+	d.flush()
+	count.Write(content)
+	d.pad(int64(len(content)))
+	d.str(")")
+	d.flush()
+	h.Sum(sum[:0])
+	return sum, count.n
+}
+
+// HashFlat returns the SHA-256 of the bytes of the plain file at path, and
+// hash and size of its NAR as HashPath does, in one pass.
+func HashFlat(ctx context.Context, path string) (flat, sum [sha256.Size]byte, size int64, err error) {
+	var file os.FileInfo
+	if file, err = os.Lstat(path); err != nil {
+		return flat, sum, 0, err
+	}
+	if !file.Mode().IsRegular() {
+		return flat, sum, 0, fmt.Errorf("%q is no regular file", path)
+	}
+	// The bytes of the file are one stretch of the archive.
+	narHash, flatHash := sha256.New(), sha256.New()
+	start := int64(len(fileHead(file.Mode()&0o100 != 0)))
+	cut := &stretch{w: flatHash, skip: start, left: file.Size()}
+	count := &counter{w: io.MultiWriter(narHash, cut)}
+	if err := DumpPath(ctx, count, path); err != nil {
+		return flat, sum, 0, err
+	}
+	narHash.Sum(sum[:0])
+	flatHash.Sum(flat[:0])
+	return flat, sum, count.n, nil
+}
+
+// fileHead returns the bytes before the content of an archive of one file.
+func fileHead(executable bool) []byte {
+	var head bytes.Buffer
+	d := dumper{ctx: context.Background(), w: &head, buf: make([]byte, 512)}
+	d.strs(magic, "(", "type", "regular")
+	if executable {
+		d.strs("executable", "")
+	}
+	d.str("contents")
+	d.length(0)
+	d.flush()
+	return head.Bytes()
+}
+
+// stretch passes on left bytes after the first skip bytes.
+type stretch struct {
+	w          io.Writer
+	skip, left int64
+}
+
+func (s *stretch) Write(p []byte) (int, error) {
+	n := len(p)
+	drop := min(s.skip, int64(len(p)))
+	s.skip -= drop
+	p = p[drop:]
+	p = p[:min(s.left, int64(len(p)))]
+	s.left -= int64(len(p))
+	if len(p) > 0 {
+		if _, err := s.w.Write(p); err != nil {
+			return 0, err
+		}
+	}
+	return n, nil
 }
 
 // HashAndScan is HashPath that also says which candidates the NAR refers to:

@@ -68,6 +68,14 @@ func openAt(root *os.Root) (place, error) {
 
 func (p place) close() { p.file.Close() }
 
+// setTime gives the entry the canonical time, without following a symlink.
+func (p place) setTime(name string) error {
+	if err := unix.UtimesNanoAt(int(p.file.Fd()), name, tree.Times(), unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return &os.PathError{Op: "set the time of", Path: name, Err: err}
+	}
+	return nil
+}
+
 type restorer struct {
 	*parser
 	ctx     context.Context
@@ -105,7 +113,7 @@ func (u *restorer) node(dir place, name string, depth int) error {
 }
 
 func (u *restorer) regular(dir place, name string) error {
-	mode := uint32(tree.FileMode)
+	mode := os.FileMode(tree.FileMode)
 	next := u.str(len("executable"))
 	if next == "executable" {
 		mode = tree.ExecMode
@@ -141,11 +149,10 @@ func (u *restorer) regular(dir place, name string) error {
 		}
 	}
 	u.padding(size)
-	fd := int(file.Fd())
-	if err := unix.Fchmod(fd, mode); err != nil {
-		return &os.PathError{Op: "chmod", Path: name, Err: err}
+	if err := file.Chmod(mode); err != nil {
+		return err
 	}
-	return setTime(fd, "", name)
+	return dir.setTime(name)
 }
 
 func (u *restorer) symlink(dir place, name string) error {
@@ -160,7 +167,7 @@ func (u *restorer) symlink(dir place, name string) error {
 	if err := dir.root.Symlink(target, name); err != nil {
 		return err
 	}
-	return setTime(int(dir.file.Fd()), name, name)
+	return dir.setTime(name)
 }
 
 func (u *restorer) directory(dir place, name string, depth int) error {
@@ -204,7 +211,7 @@ func (u *restorer) directory(dir place, name string, depth int) error {
 	if err := below.file.Chmod(tree.DirMode); err != nil {
 		return err
 	}
-	return setTime(int(below.file.Fd()), "", name)
+	return dir.setTime(name)
 }
 
 // checkEntry says why a directory cannot hold name after last.
@@ -214,19 +221,6 @@ func checkEntry(name, last string) error {
 		return fmt.Errorf("%q as the name of a file", name)
 	case name <= last:
 		return fmt.Errorf("the name %q after %q: want ascending order", name, last)
-	}
-	return nil
-}
-
-// setTime sets the canonical time of the open file fd, or with a name that of
-// the entry below fd.
-func setTime(fd int, name, path string) error {
-	flags := unix.AT_SYMLINK_NOFOLLOW
-	if name == "" {
-		flags = unix.AT_EMPTY_PATH
-	}
-	if err := unix.UtimesNanoAt(fd, name, tree.Times(), flags); err != nil {
-		return &os.PathError{Op: "set the time of", Path: path, Err: err}
 	}
 	return nil
 }
