@@ -138,7 +138,7 @@ type MusnixRtirq struct {
 	PrioHigh int    `json:"prioHigh"`
 	PrioDecr int    `json:"prioDecr"`
 	PrioLow  int    `json:"prioLow"`
-	ResetAll bool   `json:"resetAll"`
+	ResetAll int    `json:"resetAll"`
 }
 
 // Networking is done by systemd-networkd, systemd-resolved and

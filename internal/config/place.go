@@ -12,8 +12,9 @@ import (
 // A Place is where a value was written. Line and Col are 1-based and 0 when
 // only the file is known.
 type Place struct {
-	File      string `json:"file"` // as the user named it; "reprise/…" for a file of the built-in library
-	Line, Col int    `json:"line,omitempty"`
+	File string `json:"file"` // as the user named it; "reprise/…" for a file of the built-in library
+	Line int    `json:"line,omitempty"`
+	Col  int    `json:"col,omitempty"`
 }
 
 // String prints "studio.jsonnet:7:3", or the file alone.
@@ -95,6 +96,14 @@ func (x placeIndex) find(path string) (Place, bool) {
 		}
 	}
 	return Place{File: x.file}, false
+}
+
+// move gives the element of a list its place under its new index.
+func (x placeIndex) move(from, to string) {
+	delete(x.exact, to)
+	if place, ok := x.exact[from]; ok {
+		x.exact[to] = place
+	}
 }
 
 // Problem makes a problem with the value at path (see Path), at its place.

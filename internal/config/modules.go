@@ -1,0 +1,309 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Modules turn an option into the plain options it stands for, as NixOS's do,
+// so that only those have to be served. What the user's file sets goes before
+// what a module would set. Modules run on a Config without problems.
+
+// applyModules runs every module, in an order that does not matter: no module
+// reads what another writes.
+func applyModules(c *Config) {
+	musnix(c)
+	rtirq(c)
+	jack(c)
+	governor(c)
+	openssh(c)
+	sudo(c)
+	console(c)
+	modprobe(c)
+	if c.Hardware.EnableRedistributableFirmware {
+		c.install("hardware.enableRedistributableFirmware", firmware...)
+	}
+	c.Boot.Initrd.AvailableKernelModules = withAll(baseInitrdModules, c.Boot.Initrd.AvailableKernelModules...)
+}
+
+// withAll returns have with more behind it, each value once.
+func withAll(have []string, more ...string) []string {
+	all := slices.Clone(have)
+	for _, m := range more {
+		if !slices.Contains(all, m) {
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
+// install adds packages on behalf of an option.
+func (c *Config) install(option string, packages ...string) {
+	for _, p := range packages {
+		if !slices.Contains(c.Environment.SystemPackages, p) {
+			c.Environment.SystemPackages = append(c.Environment.SystemPackages, p)
+			c.origins[p] = option
+		}
+	}
+}
+
+// etc, unit, userUnit, sysctl and variable set what the file has not set.
+func (c *Config) etc(path, mode, text string) { absent(c.Environment.Etc, path, EtcFile{text, mode}) }
+
+func (c *Config) unit(name, text string, wantedBy ...string) {
+	absent(c.Systemd.Units, name, Unit{Text: text, Enable: true, WantedBy: append([]string{}, wantedBy...)})
+}
+
+func absent[V any](m map[string]V, key string, value V) {
+	if _, ok := m[key]; !ok {
+		m[key] = value
+	}
+}
+
+// baseInitrdModules reach the disks of most machines and of virtual ones.
+var baseInitrdModules = []string{
+	"ahci", "ata_piix", "mmc_block", "nvme", "sd_mod", "sdhci_pci", "uas", "usb_storage", "virtio_blk", "virtio_pci", "virtio_scsi", "xhci_pci",
+}
+
+// firmware is what Debian trixie has in main and non-free-firmware for network,
+// graphics and sound hardware of PCs.
+var firmware = []string{
+	"firmware-amd-graphics", "firmware-atheros", "firmware-brcm80211", "firmware-cirrus", "firmware-intel-graphics", "firmware-intel-misc",
+	"firmware-intel-sound", "firmware-iwlwifi", "firmware-linux-free", "firmware-mediatek", "firmware-misc-nonfree", "firmware-realtek",
+	"firmware-sof-signed",
+}
+
+// musnix is the tuning of musnix itself (its modules/base.nix), but for:
+// rtprio is 95 as Debian has it, so that nothing of a user's runs above the
+// kernel's watchdogs at 99; nice, and room for file watches, which the outside
+// examinations of real-time set-ups ask for.
+func musnix(c *Config) {
+	m := c.Musnix
+	if m.Enable {
+		c.Boot.KernelParams = withAll(c.Boot.KernelParams, "threadirqs")
+		absent(c.Boot.Kernel.Sysctl, "vm.swappiness", "10")
+		absent(c.Boot.Kernel.Sysctl, "fs.inotify.max_user_watches", "524288")
+		if m.AlsaSeq.Enable {
+			c.Boot.KernelModules = withAll(c.Boot.KernelModules, "snd-seq", "snd-rawmidi")
+		}
+		if c.PowerManagement.CPUFreqGovernor == "" {
+			c.PowerManagement.CPUFreqGovernor = "performance"
+		}
+		for _, l := range []LoginLimit{
+			{"@audio", "-", "rtprio", "95"}, {"@audio", "-", "memlock", "unlimited"}, {"@audio", "-", "nice", "-19"},
+			{"@audio", "soft", "nofile", "99999"}, {"@audio", "hard", "nofile", "99999"},
+		} {
+			if !slices.ContainsFunc(c.Security.PAM.LoginLimits, l.sameAs) {
+				c.Security.PAM.LoginLimits = append(c.Security.PAM.LoginLimits, l)
+			}
+		}
+		c.Services.Udev.ExtraRules = strings.TrimLeft(c.Services.Udev.ExtraRules+"\n"+audioDevices, "\n")
+		for variable, dir := range pluginPaths {
+			absent(c.Environment.Variables, variable, fmt.Sprintf("$HOME/.%[1]s:/usr/local/lib/%[1]s:/usr/lib/%[1]s:/usr/lib/x86_64-linux-gnu/%[1]s", dir))
+		}
+	}
+	if m.Ffado.Enable {
+		c.install("musnix.ffado.enable", "ffado-tools", "jackd2-firewire", "libffado2")
+	}
+	if m.DasWatchdog.Enable {
+		c.install("musnix.das_watchdog.enable", "das-watchdog")
+		c.unit("das-watchdog.service", `[Unit]
+Description=Take real-time priority from programs that hog the machine
+
+[Service]
+ExecStart=/usr/sbin/das_watchdog
+`, "multi-user.target")
+	}
+	if m.SoundcardPCIID != "" {
+		c.install("musnix.soundcardPciId", "pciutils")
+		c.unit("pci-latency.service", `[Unit]
+Description=Latency timer of the sound card on the PCI bus
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/bin/setpci -v -d *:* latency_timer=b0
+ExecStart=/usr/bin/setpci -v -s `+m.SoundcardPCIID+` latency_timer=ff
+`, "multi-user.target")
+	}
+}
+
+// sameAs reports whether two limits would fight: "-" is soft and hard at once.
+func (l LoginLimit) sameAs(other LoginLimit) bool {
+	return l.Domain == other.Domain && l.Item == other.Item && (l.Type == other.Type || l.Type == "-" || other.Type == "-")
+}
+
+// audioDevices opens timers and the processors' latency to group audio.
+const audioDevices = `KERNEL=="rtc0", GROUP="audio"
+KERNEL=="hpet", GROUP="audio"
+DEVPATH=="/devices/virtual/misc/cpu_dma_latency", OWNER="root", GROUP="audio", MODE="0660"
+`
+
+// pluginPaths are the directories of plugin formats, by the variable that
+// hosts read.
+var pluginPaths = map[string]string{
+	"CLAP_PATH": "clap", "DSSI_PATH": "dssi", "LADSPA_PATH": "ladspa", "LV2_PATH": "lv2", "LXVST_PATH": "lxvst", "VST3_PATH": "vst3", "VST_PATH": "vst",
+}
+
+// rtirq runs Debian's rtirq with these priorities. Its own start-up file is for
+// System V only.
+func rtirq(c *Config) {
+	r := c.Musnix.Rtirq
+	if !r.Enable {
+		return
+	}
+	c.install("musnix.rtirq.enable", "rtirq-init", "procps")
+	var b strings.Builder
+	fmt.Fprintf(&b, "RTIRQ_NAME_LIST=%q\nRTIRQ_PRIO_HIGH=%d\nRTIRQ_PRIO_DECR=%d\nRTIRQ_PRIO_LOW=%d\nRTIRQ_RESET_ALL=%d\n",
+		r.NameList, r.PrioHigh, r.PrioDecr, r.PrioLow, r.ResetAll)
+	if r.HighList != "" {
+		fmt.Fprintf(&b, "RTIRQ_HIGH_LIST=%q\n", r.HighList)
+	}
+	c.etc("default/rtirq", "0644", b.String())
+	c.unit("rtirq.service", `[Unit]
+Description=Priorities of interrupt threads
+After=sound.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/etc/init.d/rtirq start
+ExecStop=/etc/init.d/rtirq stop
+`, "multi-user.target")
+}
+
+// jack runs jackd for every normal user in group audio: their limits come from
+// PAM, and the unit raises the soft ones to them.
+func jack(c *Config) {
+	j := c.Services.Jack.Jackd
+	if !j.Enable {
+		return
+	}
+	c.install("services.jack.jackd.enable", "jackd2")
+	words := []string{"/usr/bin/jackd"}
+	for _, o := range j.ExtraOptions {
+		words = append(words, unitWord(o))
+	}
+	absent(c.Systemd.User.Units, "jackd.service", Unit{Enable: true, WantedBy: []string{"default.target"}, Text: `[Unit]
+Description=JACK sound server
+ConditionGroup=audio
+ConditionUser=!root
+
+[Service]
+Environment=JACK_NO_AUDIO_RESERVATION=1
+ExecStart=` + strings.Join(words, " ") + `
+LimitRTPRIO=infinity
+LimitMEMLOCK=infinity
+Restart=on-failure
+`})
+}
+
+// unitWord writes one word of a command line for ExecStart=, where % and $
+// have meanings. Quotes, backslashes and spaces are not in the option's format.
+func unitWord(s string) string {
+	return strings.NewReplacer("%", "%%", "$", "$$").Replace(s)
+}
+
+// governor sets the clock's governor for processors that are there, and tells
+// the kernel for drivers that load and processors that come later.
+func governor(c *Config) {
+	g := c.PowerManagement.CPUFreqGovernor
+	if g == "" {
+		return
+	}
+	c.Boot.KernelParams = withAll(c.Boot.KernelParams, "cpufreq.default_governor="+g)
+	c.unit("cpufreq.service", `[Unit]
+Description=CPU frequency governor
+After=systemd-modules-load.service systemd-udev-trigger.service
+ConditionPathIsReadWrite=/sys/devices/system/cpu
+ConditionPathExistsGlob=/sys/devices/system/cpu/cpufreq/policy*/scaling_governor
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/sh -c 'for p in /sys/devices/system/cpu/cpufreq/policy*/scaling_governor; do echo `+g+` > "$$p" || exit 1; done'
+`, "multi-user.target")
+}
+
+// openssh writes a drop-in that goes before Debian's own settings.
+func openssh(c *Config) {
+	s := c.Services.OpenSSH
+	if !s.Enable {
+		return
+	}
+	c.install("services.openssh.enable", "openssh-server")
+	var b strings.Builder
+	for _, port := range s.Ports {
+		fmt.Fprintf(&b, "Port %d\n", port)
+	}
+	fmt.Fprintf(&b, "PasswordAuthentication %s\nKbdInteractiveAuthentication %s\nPermitRootLogin %s\nX11Forwarding %s\n",
+		yesNo(s.Settings.PasswordAuthentication), yesNo(s.Settings.KbdInteractiveAuthentication), s.Settings.PermitRootLogin, yesNo(s.Settings.X11Forwarding))
+	if len(s.Settings.AllowUsers) > 0 {
+		b.WriteString("AllowUsers " + strings.Join(s.Settings.AllowUsers, " ") + "\n")
+	}
+	b.WriteString(s.ExtraConfig)
+	if !strings.HasSuffix(b.String(), "\n") {
+		b.WriteByte('\n')
+	}
+	c.etc("ssh/sshd_config.d/10-reprise.conf", "0644", b.String())
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+// sudo lets wheel do all, as NixOS does.
+func sudo(c *Config) {
+	if !c.Security.Sudo.Enable {
+		return
+	}
+	c.install("security.sudo.enable", "sudo")
+	if !c.Security.Sudo.WheelNeedsPassword {
+		c.etc("sudoers.d/wheel", "0440", "%sudo ALL=(ALL:ALL) NOPASSWD: ALL\n")
+	}
+}
+
+// console sets the key map and automatic login.
+func console(c *Config) {
+	if k := c.Console.KeyMap; k != "us" {
+		c.install("console.keyMap", "kbd", "console-data")
+		c.unit("console-keymap.service", `[Unit]
+Description=Key map of the console
+Before=getty.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/bin/loadkeys --quiet `+unitWord(k)+`
+StandardInput=tty
+TTYPath=/dev/tty1
+`, "multi-user.target")
+	}
+	if u := c.Services.Getty.AutologinUser; u != "" {
+		for unit, line := range map[string]string{
+			"getty@.service":        "- $TERM",
+			"serial-getty@.service": "--keep-baud 115200,57600,38400,9600 - $TERM",
+		} {
+			c.unit(unit+".d/autologin.conf", "[Service]\nExecStart=\nExecStart=-/sbin/agetty --autologin "+u+" --noclear "+line+"\n")
+		}
+	}
+}
+
+// modprobe writes what modprobe reads.
+func modprobe(c *Config) {
+	var b strings.Builder
+	for _, m := range c.Boot.BlacklistedKernelModules {
+		b.WriteString("blacklist " + m + "\n")
+	}
+	if b.WriteString(c.Boot.ExtraModprobeConfig); b.Len() == 0 {
+		return
+	}
+	if !strings.HasSuffix(b.String(), "\n") {
+		b.WriteByte('\n')
+	}
+	c.etc("modprobe.d/reprise.conf", "0644", b.String())
+}
