@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 
 	"reprise/image/layout"
 	"reprise/internal/bootentry"
@@ -27,15 +29,27 @@ func GRUB(ctx context.Context, tools Tools) (BIOS, error) {
 	if err != nil {
 		return BIOS{}, fmt.Errorf("make GRUB's core image: %w", err)
 	}
-	argv := []string{"/usr/bin/grub-mkimage", "-d", grubDir, "-O", "i386-pc", "-p", bootentry.GRUBPrefix}
-	var core bytes.Buffer
+	// A file, not standard output: grub-mkimage syncs what it wrote, and a
+	// pipe cannot be synced.
+	dir, err := os.MkdirTemp("", "reprise-grub-")
+	if err != nil {
+		return BIOS{}, fmt.Errorf("make GRUB's core image: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	const inside = "/out"
+	argv := []string{"/usr/bin/grub-mkimage", "-d", grubDir, "-O", "i386-pc", "-p", bootentry.GRUBPrefix, "-o", inside + "/core.img"}
 	err = tools.Run(ctx, Command{
-		Argv: append(argv, bootentry.GRUBModules()...), Env: []string{"LC_ALL=C", "PATH=/usr/sbin:/usr/bin"}, Stdout: &core,
+		Argv: append(argv, bootentry.GRUBModules()...), Env: []string{"LC_ALL=C", "PATH=/usr/sbin:/usr/bin"},
+		Binds: []Bind{{Source: dir, Target: inside, Writable: true}},
 	})
 	if err != nil {
 		return BIOS{}, fmt.Errorf("make GRUB's core image: %w", err)
 	}
-	b := BIOS{Boot: boot, Core: core.Bytes()}
+	core, err := os.ReadFile(filepath.Join(dir, "core.img"))
+	if err != nil {
+		return BIOS{}, fmt.Errorf("make GRUB's core image: %w", err)
+	}
+	b := BIOS{Boot: boot, Core: core}
 	return b, b.check()
 }
 

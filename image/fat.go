@@ -73,7 +73,9 @@ func writeESP(ctx context.Context, image *os.File, p layout.Plan, files []File, 
 //     (util/timestamp/timestamp.go:14); here they are FAT's first day;
 //   - the serial number is 0 (filesystem/fat32/fat32.go:101);
 //   - the FSInfo sector claims not to know what is free
-//     (filesystem/fat32/fat32.go:185).
+//     (filesystem/fat32/fat32.go:185);
+//   - an empty file has a cluster (filesystem/fat12/fat12.go:551): it must
+//     have none.
 //
 // It can go when go-diskfs does these.
 func mendFAT(part window, serial uint32) error {
@@ -86,35 +88,39 @@ func mendFAT(part window, serial uint32) error {
 		part:         part,
 		clusterBytes: int64(boot[13]) * layout.Sector,
 		root:         le.Uint32(boot[44:]),
+		tables:       int64(le.Uint16(boot[14:])) * layout.Sector,
+		tableBytes:   int64(le.Uint32(boot[36:])) * layout.Sector,
 	}
-	reserved, tableBytes := int64(le.Uint16(boot[14:]))*layout.Sector, int64(le.Uint32(boot[36:]))*layout.Sector
-	v.data = reserved + int64(boot[16])*tableBytes
-	table := make([]byte, tableBytes)
-	if _, err := part.ReadAt(table, reserved); err != nil {
+	v.data = v.tables + fatTables*v.tableBytes
+	clusters := (int64(le.Uint32(boot[32:]))*layout.Sector - v.data) / v.clusterBytes
+	table := make([]byte, v.tableBytes)
+	if _, err := part.ReadAt(table, v.tables); err != nil {
 		return err
 	}
-	clusters := (int64(le.Uint32(boot[32:]))*layout.Sector - v.data) / v.clusterBytes
-	v.table = make([]uint32, min(clusters+2, tableBytes/4))
-	var free uint32
-	next := uint32(2)
+	v.table = make([]uint32, min(clusters+2, v.tableBytes/4))
 	for i := range v.table {
 		v.table[i] = le.Uint32(table[4*i:]) & 0x0fffffff
-		switch {
-		case i < 2:
-		case v.table[i] == 0:
-			free++
-		default:
-			next = uint32(i)
-		}
+	}
+	if err := v.mendDirectory(v.root, 0); err != nil {
+		return err
 	}
 
+	var free uint32
+	last := uint32(2)
+	for i, next := range v.table[2:] {
+		if next == 0 {
+			free++
+		} else {
+			last = uint32(i) + 2
+		}
+	}
 	le.PutUint32(boot[0x43:], serial)
 	info := make([]byte, layout.Sector)
 	if _, err := part.ReadAt(info, layout.Sector); err != nil {
 		return err
 	}
 	le.PutUint32(info[488:], free)
-	le.PutUint32(info[492:], next)
+	le.PutUint32(info[492:], last)
 	for _, sector := range []int64{0, 6} { // the backup pair lies six sectors on
 		if _, err := part.WriteAt(boot, sector*layout.Sector); err != nil {
 			return err
@@ -123,19 +129,22 @@ func mendFAT(part window, serial uint32) error {
 			return err
 		}
 	}
-	return v.mendDirectory(v.root, 0)
+	return nil
 }
 
 // A volume is as much of FAT32 as mending it takes.
 type volume struct {
 	part         window
 	table        []uint32
+	tables       int64 // offset of the first of fatTables copies of the table
+	tableBytes   int64
 	data         int64 // offset of cluster 2
 	clusterBytes int64
 	root         uint32
 }
 
 const (
+	fatTables   = 2
 	fatFirstDay = 1<<5 | 1 // 1980-01-01
 	fatEntry    = 32
 	fatLong     = 0x0f // attributes of a part of a long name
@@ -172,7 +181,15 @@ func (v volume) mendDirectory(cluster, parent uint32) error {
 			le.PutUint16(e[18:], fatFirstDay)
 			le.PutUint16(e[22:], 0)
 			le.PutUint16(e[24:], fatFirstDay)
+			child := uint32(le.Uint16(e[20:]))<<16 | uint32(le.Uint16(e[26:]))
 			if e[11]&fatDir == 0 {
+				if le.Uint32(e[28:]) == 0 && child != 0 {
+					le.PutUint16(e[20:], 0)
+					le.PutUint16(e[26:], 0)
+					if err := v.release(child); err != nil {
+						return err
+					}
+				}
 				continue
 			}
 			switch name := string(e[:11]); name {
@@ -181,7 +198,6 @@ func (v volume) mendDirectory(cluster, parent uint32) error {
 				le.PutUint16(e[20:], uint16(parent>>16))
 				le.PutUint16(e[26:], uint16(parent))
 			default:
-				child := uint32(le.Uint16(e[20:]))<<16 | uint32(le.Uint16(e[26:]))
 				if err := v.mendDirectory(child, self); err != nil {
 					return err
 				}
@@ -191,6 +207,21 @@ func (v volume) mendDirectory(cluster, parent uint32) error {
 			return err
 		}
 		cluster = v.table[cluster]
+	}
+	return nil
+}
+
+// release frees the chain that begins at cluster, in every table.
+func (v volume) release(cluster uint32) error {
+	for cluster >= 2 && int(cluster) < len(v.table) {
+		next := v.table[cluster]
+		v.table[cluster] = 0
+		for i := range int64(fatTables) {
+			if _, err := v.part.WriteAt(make([]byte, 4), v.tables+i*v.tableBytes+int64(cluster)*4); err != nil {
+				return err
+			}
+		}
+		cluster = next
 	}
 	return nil
 }

@@ -14,7 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"reprise/image/layout"
@@ -58,35 +57,39 @@ func writeRoot(ctx context.Context, image string, p layout.Plan, entries []Entry
 	// A larger pipe saves switches between the two ends; 64 KiB do as well.
 	unix.FcntlInt(w.Fd(), unix.F_SETPIPE_SZ, 1<<20)
 
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
-		defer r.Close()
-		return tools.Run(ctx, Command{
-			Argv: argv, Stdin: r, Binds: []Bind{{Source: image, Target: inside, Writable: true}},
-			Env: []string{
-				"PATH=/usr/sbin:/usr/bin", "LC_ALL=C", "TZ=UTC", "MKE2FS_CONFIG=/dev/null", "MKE2FS_SYNC=0",
-				fmt.Sprintf("SOURCE_DATE_EPOCH=%d", epoch), fmt.Sprintf("E2FSPROGS_FAKE_TIME=%d", epoch),
-			},
-		})
-	})
-	var streamed error
-	g.Go(func() error {
-		stop := context.AfterFunc(ctx, func() { w.Close() }) // also frees a writer that waits for a dead reader
-		defer stop()
-		streamed = writeTar(ctx, w, entries, task)
-		if err := w.Close(); streamed == nil && !errors.Is(err, fs.ErrClosed) {
-			streamed = err
+	// Each side ends the other: mke2fs when the stream breaks, the stream when
+	// nobody reads it any more.
+	run, stop := context.WithCancel(ctx)
+	defer stop()
+	streamed := make(chan error, 1)
+	go func() {
+		broken := context.AfterFunc(run, func() { w.Close() }) // frees a writer that waits for a reader
+		defer broken()
+		err := writeTar(run, w, entries, task)
+		if err != nil && !errors.Is(err, unix.EPIPE) {
+			stop() // before the end of the stream looks like the end of the content
 		}
-		if errors.Is(streamed, unix.EPIPE) || errors.Is(streamed, fs.ErrClosed) {
-			return nil // mke2fs ended early and says why
-		}
-		return streamed
+		w.Close()
+		streamed <- err
+	}()
+	ran := tools.Run(run, Command{
+		Argv: argv, Stdin: r, Binds: []Bind{{Source: image, Target: inside, Writable: true}},
+		Env: []string{
+			"PATH=/usr/sbin:/usr/bin", "LC_ALL=C", "TZ=UTC", "MKE2FS_CONFIG=/dev/null", "MKE2FS_SYNC=0",
+			fmt.Sprintf("SOURCE_DATE_EPOCH=%d", epoch), fmt.Sprintf("E2FSPROGS_FAKE_TIME=%d", epoch),
+		},
 	})
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	if streamed != nil {
-		return fmt.Errorf("mke2fs stopped reading: %w", streamed)
+	r.Close()
+	broke := <-streamed
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case broke != nil && !errors.Is(broke, unix.EPIPE):
+		return broke
+	case ran != nil:
+		return ran
+	case broke != nil:
+		return fmt.Errorf("mke2fs stopped reading: %w", broke)
 	}
 	return nil
 }
