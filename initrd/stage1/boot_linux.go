@@ -1,0 +1,388 @@
+package stage1
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/u-root/u-root/pkg/mount"
+	"golang.org/x/sys/unix"
+
+	"reprise/initrd/blockdev"
+	"reprise/initrd/kmod"
+	"reprise/internal/rootmount"
+)
+
+const (
+	target        = "/sysroot"
+	loadList      = "/etc/reprise/load"
+	maxActivation = 16 << 20 // bytes
+)
+
+// fileSystems are the modules that the root file system is made with.
+var fileSystems = []string{"ext4", "erofs", "overlay"}
+
+// A boot is one start of the machine.
+type boot struct {
+	line     Line
+	activate Activate
+	devices  *devices
+	log      journal
+	system   string // the store path that is started
+	switched bool   // the old root is gone
+	marks    []mark
+}
+
+type mark struct {
+	name string
+	at   time.Duration // since the kernel started
+}
+
+// start is process 1. It does not return.
+func start(activate Activate) {
+	// Nothing here lives long enough to be worth collecting.
+	debug.SetGCPercent(-1)
+	b := &boot{activate: activate}
+	b.mark("init")
+	err := b.prepare()
+	if err == nil && b.line.Rescue {
+		b.hold(errRescue)
+	}
+	for {
+		if err == nil {
+			err = b.guarded()
+		}
+		b.hold(err)
+		undo()
+		err = nil
+	}
+}
+
+// guarded turns a panic of ours into an error: a dead process 1 would be a
+// panic of the kernel, which says nothing of use.
+func (b *boot) guarded() (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("a fault in stage 1: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return b.attempt()
+}
+
+func (b *boot) mark(name string) {
+	var now unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now)
+	b.marks = append(b.marks, mark{name, time.Duration(now.Nano())})
+}
+
+// times prints the phases: "init 2.310 s, modules +0.120, … (start to finish 0.420 s)".
+func (b *boot) times() string {
+	var s strings.Builder
+	for i, m := range b.marks {
+		if i == 0 {
+			fmt.Fprintf(&s, "%s at %.3f s", m.name, m.at.Seconds())
+			continue
+		}
+		fmt.Fprintf(&s, ", %s +%.3f", m.name, (m.at - b.marks[i-1].at).Seconds())
+	}
+	last := b.marks[len(b.marks)-1].at
+	fmt.Fprintf(&s, "; %.3f s of %.3f s", (last - b.marks[0].at).Seconds(), last.Seconds())
+	return s.String()
+}
+
+// prepare mounts the kernel's own file systems and reads the kernel line.
+func (b *boot) prepare() error {
+	unix.Umask(0o022)
+	for _, m := range []struct {
+		kind, at, data string
+		flags          uintptr
+	}{
+		{"devtmpfs", "/dev", "mode=0755", unix.MS_NOSUID},
+		{"proc", "/proc", "", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC},
+		{"sysfs", "/sys", "", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC},
+		// As systemd would mount it (mount-setup.c).
+		{"tmpfs", "/run", "mode=0755,size=20%,nr_inodes=800k", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_STRICTATIME},
+	} {
+		if err := os.MkdirAll(m.at, 0o755); err != nil {
+			return fmt.Errorf("prepare: %w", err)
+		}
+		if _, err := mount.Mount(m.kind, m.at, m.kind, m.data, m.flags); err != nil {
+			return fmt.Errorf("prepare: %w", err)
+		}
+	}
+	b.log.open()
+	data, err := os.ReadFile("/proc/cmdline")
+	if err != nil {
+		return fmt.Errorf("read the kernel line: %w", err)
+	}
+	var problems []error
+	b.line, problems = parseLine(string(data))
+	for _, p := range problems {
+		b.log.printf(logWarning, "kernel line: %v", p)
+	}
+	if !b.line.Panic {
+		// A machine that stands still for ever cannot be counted as a failed boot.
+		_ = os.WriteFile("/proc/sys/kernel/panic", []byte("10\n"), 0)
+	}
+	// Not in the archive: see package build.
+	if err := os.MkdirAll("/sbin", 0o755); err == nil {
+		err = os.Symlink("/init", "/sbin/modprobe")
+		if err != nil {
+			b.log.printf(logWarning, "no modprobe for the kernel: %v", err)
+		}
+	}
+	dir, err := kmod.Dir("/")
+	if err != nil {
+		return err
+	}
+	x, err := kmod.Read(os.DirFS(dir))
+	if err != nil {
+		return &Failure{Got: "the initramfs is not for this kernel", Want: dir, Err: err,
+			Do: []string{"boot the kernel and the initramfs of one generation together"}}
+	}
+	b.devices = &devices{loader: kmod.NewLoader(x, dir, b.line.Options, b.line.Refused), sys: os.DirFS("/sys")}
+	if b.devices.events, err = listenUevents(); err != nil {
+		b.log.printf(logWarning, "%v", err)
+	}
+	b.mark("prepare")
+	return nil
+}
+
+var errRescue = &Failure{Got: "reprise.rescue is on the kernel line", Do: []string{"leave the shell with exit to go on"}}
+
+// attempt starts the system. It returns only with an error.
+func (b *boot) attempt() error {
+	var waits sync.WaitGroup
+	for _, name := range fileSystems {
+		waits.Go(func() {
+			if err := b.devices.loader.Load(name); err != nil && !errors.Is(err, kmod.ErrUnknown) {
+				b.log.printf(logWarning, "%v", err)
+			}
+		})
+	}
+	device, err := b.findRoot()
+	if err != nil {
+		return err
+	}
+	b.mark("disk found")
+	waits.Wait()
+	b.mark("modules")
+	// Loaded while we mount: drivers that process 1 wants from its first second.
+	waits.Go(b.loadListed)
+	if err := b.mountDisk(device); err != nil {
+		return err
+	}
+	b.mark("disk mounted")
+	if err := b.findSystem(); err != nil {
+		return err
+	}
+	if err := b.runActivation(); err != nil {
+		return err
+	}
+	b.mark("activation")
+	init, err := b.compose()
+	if err != nil {
+		return err
+	}
+	b.mark("root")
+	waits.Wait()
+	return b.switchRoot(init)
+}
+
+func (b *boot) loadListed() {
+	data, err := os.ReadFile(loadList)
+	if err != nil {
+		return
+	}
+	for _, name := range strings.Fields(string(data)) {
+		if err := b.devices.loader.Load(name); err != nil {
+			b.log.printf(logWarning, "%v", err)
+		}
+	}
+}
+
+func (b *boot) findRoot() (blockdev.Device, error) {
+	ref := b.line.Root
+	if ref.Key == "" {
+		_, all, _ := b.devices.find(blockdev.Ref{}, soon)
+		all, _ = b.devices.list(true)
+		return blockdev.Device{}, &Failure{Got: "the kernel line does not say where the root partition is",
+			Want: "root=PARTUUID=…", Seen: table(all)}
+	}
+	found, _, err := b.devices.find(ref, b.line.Wait)
+	if err != nil {
+		return blockdev.Device{}, err
+	}
+	if len(found) == 1 {
+		return found[0], nil
+	}
+	if len(found) > 1 {
+		return found[0], &Failure{Got: "several partitions have the name of the root partition",
+			Want: ref.String(), Seen: table(found),
+			Do: []string{"one disk is a copy of another: take one of them out"}}
+	}
+	all, err := b.devices.list(true)
+	return blockdev.Device{}, &Failure{Got: "the root partition is not there", Err: err,
+		Want: fmt.Sprintf("%s, waited %v for it", ref, b.line.Wait),
+		Seen: table(all),
+		Do: []string{
+			"see that the disk is plugged in, and that the firmware does not hide it (RAID mode)",
+			"a disk that needs longer: write rootwait=60 on the kernel line",
+			"for a shell press a key: blk lists disks, exit tries again",
+		}}
+}
+
+func (b *boot) mountDisk(d blockdev.Device) error {
+	flags := rootmount.NoAtime
+	if b.line.ReadOnly {
+		flags |= rootmount.ReadOnly
+	}
+	err := rootmount.Apply([]rootmount.Step{
+		{Op: rootmount.Mkdir, Target: rootmount.Disk, Mode: 0o755},
+		{Op: rootmount.Mount, Type: "ext4", Source: "/dev/" + d.Name, Target: rootmount.Disk, Flags: flags, Data: "errors=remount-ro"},
+	})
+	if err == nil {
+		return nil
+	}
+	seen, _ := b.devices.list(true)
+	return &Failure{Got: "the root partition cannot be mounted", Want: "an ext4 file system on /dev/" + d.Name,
+		Seen: append(b.log.kernelSays("EXT4-fs"), table(seen)...), Err: err,
+		Do: []string{"check it from another machine, or from a rescue system: e2fsck -f"}}
+}
+
+// findSystem decides which system to start and sees that the disk has it.
+func (b *boot) findSystem() error {
+	b.system = b.line.System
+	if b.system == "" {
+		var err error
+		if b.system, err = profileSystem(rootmount.Disk); err != nil {
+			return &Failure{Got: "neither the kernel line nor the disk names a system", Want: "reprise.system=/nix/store/…", Err: err,
+				Seen: generations(rootmount.Disk)}
+		}
+	}
+	if !isStorePath(b.system) {
+		return &Failure{Got: fmt.Sprintf("%q is not a store path", b.system), Want: "reprise.system=/nix/store/<32 characters>-<name>",
+			Seen: generations(rootmount.Disk)}
+	}
+	_, err := os.Lstat(filepath.Join(rootmount.Disk, b.system, rootmount.RootImage))
+	if err == nil {
+		return nil
+	}
+	return &Failure{Got: "the disk does not have the system", Want: b.system, Err: err, Seen: generations(rootmount.Disk),
+		Do: []string{"boot one of the generations above: reprise.system= on the kernel line names it"}}
+}
+
+// profileSystem returns the store path that the disk's own profile points to.
+func profileSystem(disk string) (string, error) {
+	profiles := filepath.Join(disk, "nix/var/nix/profiles")
+	link, err := os.Readlink(filepath.Join(profiles, "system"))
+	if err != nil {
+		return "", err
+	}
+	if filepath.Base(link) == link { // "system-3-link"
+		return os.Readlink(filepath.Join(profiles, link))
+	}
+	return link, nil
+}
+
+// generations lists the systems that the disk has.
+func generations(disk string) []string {
+	links, _ := filepath.Glob(filepath.Join(disk, "nix/var/nix/profiles/system-*-link"))
+	var lines []string
+	for _, l := range links {
+		if to, err := os.Readlink(l); err == nil {
+			lines = append(lines, fmt.Sprintf("%s → %s", filepath.Base(l), to))
+		}
+	}
+	if len(lines) == 0 {
+		return []string{"no generation on the disk"}
+	}
+	return lines
+}
+
+func (b *boot) runActivation() error {
+	if b.activate == nil || b.line.ReadOnly {
+		return nil
+	}
+	file := filepath.Join(rootmount.Disk, b.system, "activation.json")
+	data, err := readBounded(file, maxActivation)
+	if err == nil {
+		err = b.activate(rootmount.Disk, data)
+	}
+	if err != nil {
+		return &Failure{Got: "the system's state cannot be prepared", Want: b.system + "/activation.json", Err: err}
+	}
+	return nil
+}
+
+func readBounded(file string, most int64) ([]byte, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > most {
+		return nil, fmt.Errorf("%q: want a file of at most %d bytes, have %v with %d", file, most, info.Mode().Type(), info.Size())
+	}
+	return os.ReadFile(file)
+}
+
+// compose puts the root file system together at target and returns the
+// programs that may be started there, best first.
+func (b *boot) compose() ([]string, error) {
+	broken := func(err error, kernel string) error {
+		return &Failure{Got: "the system's root image cannot be used", Want: filepath.Join(b.system, rootmount.RootImage),
+			Err: err, Seen: b.log.kernelSays(kernel)}
+	}
+	if err := rootmount.Apply(rootmount.View(rootmount.Disk, b.system, rootmount.Meta, rootmount.Root)); err != nil {
+		return nil, broken(err, "erofs")
+	}
+	facts, err := rootmount.Examine(os.DirFS(rootmount.Root))
+	if err != nil {
+		return nil, broken(err, "erofs")
+	}
+	programs := []string{"/usr/lib/systemd/systemd", "/sbin/init"}
+	if b.line.Init != "" {
+		programs = []string{b.line.Init}
+	} else if err := checkProgram(filepath.Join(rootmount.Root, programs[0])); err != nil && !errors.Is(err, errNoProgram) {
+		return nil, &Failure{Got: "the system cannot start", Want: programs[0], Err: err, Seen: b.log.kernelSays("overlayfs"),
+			Do: []string{"a store path is missing on the disk or damaged: reprise verify, from another generation"}}
+	}
+	if err := rootmount.Apply(rootmount.Tree(rootmount.Request{Target: target, View: facts})); err != nil {
+		return nil, fmt.Errorf("put the root file system together: %w", err)
+	}
+	return programs, nil
+}
+
+var errNoProgram = errors.New("the view has no such program")
+
+// checkProgram opens a program of the view and reads its first bytes. A name
+// whose store path is missing can be seen, but not opened.
+func checkProgram(file string) error {
+	if _, err := os.Lstat(file); errors.Is(err, fs.ErrNotExist) {
+		return errNoProgram
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var head [4]byte
+	if _, err := f.Read(head[:]); err != nil {
+		return fmt.Errorf("read %q: %w", file, err)
+	}
+	return nil
+}
+
+// undo takes away what a failed attempt has mounted, so that another may follow.
+func undo() {
+	for _, at := range []string{target, rootmount.Root, rootmount.Meta, rootmount.Disk} {
+		for unix.Unmount(at, unix.MNT_DETACH) == nil {
+		}
+	}
+}

@@ -1,0 +1,167 @@
+package stage1
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"reprise/initrd/blockdev"
+	"reprise/initrd/kmod"
+)
+
+// Defaults of the kernel line.
+const (
+	defaultWait    = 20 * time.Second // for the root partition: a USB hub and a disk that spins up
+	defaultTimeout = 30 * time.Second // before a machine that cannot start is rebooted
+	longest        = time.Duration(math.MaxInt64)
+)
+
+// A Line is what stage 1 takes from the kernel's command line:
+//
+//	root=PARTUUID=…          the root partition (also PARTLABEL=, UUID=, LABEL=, /dev/…)
+//	rootwait=SECONDS         how long to wait for it; without a number: for ever
+//	reprise.system=PATH      the system to start; the disk's profile without it
+//	reprise.timeout=SECONDS  reboot so long after a failure; 0: never
+//	reprise.rescue           give a shell before anything is mounted
+//	ro                       mount the disk read-only and change nothing on it
+//	init=PATH                start this instead of systemd
+//	modprobe.blacklist=A,B   do not load these for a device
+//	module.blacklist=…       the same
+//	NAME.PARAMETER=VALUE     parameters of modules
+//
+// Words after "--" are the system's. Everything else is left to others.
+type Line struct {
+	Root     blockdev.Ref // its Key is "" when the line has none
+	System   string       // a store path; "" when the line has none
+	Init     string       // absolute; "" when the line has none
+	Rescue   bool
+	ReadOnly bool
+	Wait     time.Duration
+	Timeout  time.Duration     // 0: never reboot
+	Panic    bool              // the line says itself what a kernel panic leads to
+	Options  map[string]string // module → parameters, as finit_module takes them
+	Refused  map[string]bool   // modules not to load for a device
+}
+
+// parseLine reads a kernel command line. What cannot be understood is left at
+// its default, and told in problems: a machine should rather start.
+func parseLine(text string) (l Line, problems []error) {
+	l = Line{Wait: defaultWait, Timeout: defaultTimeout, Options: map[string]string{}, Refused: map[string]bool{}}
+	seconds := func(key, value string, into *time.Duration) {
+		n, err := strconv.ParseUint(value, 10, 31)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("%s=%q: want a whole number of seconds", key, value))
+			return
+		}
+		*into = time.Duration(n) * time.Second
+	}
+	for _, word := range splitLine(text) {
+		if word == "--" {
+			break
+		}
+		key, value, hasValue := strings.Cut(word, "=")
+		switch strings.ReplaceAll(key, "-", "_") {
+		case "root":
+			ref, err := blockdev.ParseRef(value)
+			if err != nil {
+				problems = append(problems, fmt.Errorf("root=: %w", err))
+			}
+			l.Root = ref
+		case "rootwait":
+			if !hasValue {
+				l.Wait = longest
+				continue
+			}
+			seconds(key, value, &l.Wait)
+		case "reprise.system":
+			l.System = value
+			if !isStorePath(value) {
+				problems = append(problems, fmt.Errorf("reprise.system=%q is not a store path", value))
+			}
+		case "reprise.timeout":
+			seconds(key, value, &l.Timeout)
+		case "reprise.rescue":
+			l.Rescue = !hasValue || value != "0"
+		case "ro":
+			l.ReadOnly = true
+		case "rw":
+			l.ReadOnly = false
+		case "init":
+			if !strings.HasPrefix(value, "/") {
+				problems = append(problems, fmt.Errorf("init=%q is not an absolute path", value))
+				continue
+			}
+			l.Init = value
+		case "panic":
+			l.Panic = true
+		case "modprobe.blacklist", "module_blacklist":
+			for name := range strings.SplitSeq(value, ",") {
+				l.Refused[kmod.Name(name)] = true
+			}
+		default:
+			l.option(key, value, hasValue)
+		}
+	}
+	return l, problems
+}
+
+// option keeps "usbcore.autosuspend=-1" for the module usbcore. Our own words
+// and systemd's are no modules.
+func (l *Line) option(key, value string, hasValue bool) {
+	module, parameter, ok := strings.Cut(key, ".")
+	if !ok || module == "" || parameter == "" || module == "reprise" || module == "systemd" || module == "rd" {
+		return
+	}
+	if hasValue {
+		if strings.ContainsAny(value, " \t") {
+			value = `"` + value + `"`
+		}
+		parameter += "=" + value
+	}
+	name := kmod.Name(module)
+	l.Options[name] = strings.TrimSpace(l.Options[name] + " " + parameter)
+}
+
+// splitLine splits at white space outside of double quotes, and takes the
+// quotes away, as the kernel's next_arg does.
+func splitLine(text string) []string {
+	var words []string
+	var word strings.Builder
+	quoted, begun := false, false
+	for _, c := range []byte(text) {
+		switch {
+		case c == '"':
+			quoted, begun = !quoted, true
+		case !quoted && (c == ' ' || c >= '\t' && c <= '\r'):
+			if begun {
+				words = append(words, word.String())
+			}
+			word.Reset()
+			begun = false
+		default:
+			word.WriteByte(c)
+			begun = true
+		}
+	}
+	if begun {
+		words = append(words, word.String())
+	}
+	return words
+}
+
+// isStorePath says whether s is "/nix/store/<32 characters>-<name>" and
+// nothing below it. Only that form is joined to the disk's own path.
+func isStorePath(s string) bool {
+	base, ok := strings.CutPrefix(s, "/nix/store/")
+	if !ok || len(base) < 34 || base[32] != '-' || strings.ContainsAny(base, "/\x00") {
+		return false
+	}
+	for _, c := range base[:32] {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'z') {
+			return false
+		}
+	}
+	return true
+}
