@@ -10,8 +10,6 @@
 package recipe
 
 import (
-	"slices"
-
 	"reprise/internal/config"
 	"reprise/internal/lock"
 )
@@ -24,22 +22,21 @@ const (
 	DiskSet   = "tool/disk" // mke2fs and grub-mkimage
 )
 
-// base is what every machine of ours needs to boot to a login prompt, beyond
-// Debian's Essential packages.
-var base = []string{
-	"systemd", "systemd-sysv", "udev", "dbus", "libpam-systemd", "systemd-timesyncd", "systemd-resolved",
-	"kmod", "iproute2", "login", "passwd", "procps", "mount", "util-linux", "bash", "ca-certificates", "e2fsprogs",
-}
-
 // Sets returns what to ask the resolver for, sorted by name.
 func Sets(cfg *config.Config) []lock.Set {
-	roots := slices.Concat(base, cfg.Packages())
-	slices.Sort(roots)
-	sets := []lock.Set{
+	return []lock.Set{
 		{Name: BootSet, Alone: true, Roots: []string{"grub-pc-bin", "shim-helpers-amd64-signed", "shim-signed", "systemd-boot-efi-amd64-signed"}},
-		{Name: SystemSet, Essential: true, Roots: slices.Compact(roots)},
-		{Name: DiskSet, Roots: []string{"e2fsprogs", "grub-common", "libarchive13t64"}},
-		{Name: XZSet, Roots: []string{"xz-utils"}},
+		{Name: SystemSet, Essential: true, Recommends: cfg.Environment.Recommends, Roots: cfg.Roots()},
+		{Name: DiskSet, Roots: []string{"e2fsprogs", "grub-common", "grub-pc-bin", "libarchive13t64"}},
+		xzSet,
 	}
-	return sets
+}
+
+// xzSet is in every lock: it unpacks all the others.
+var xzSet = lock.Set{Name: XZSet, Roots: []string{"xz-utils"}}
+
+// ToolSets returns the sets of a lock for programs alone, such as QEMU: one
+// set of the given name and roots, and what unpacks it.
+func ToolSets(name string, roots ...string) []lock.Set {
+	return []lock.Set{{Name: name, Roots: roots}, xzSet}
 }

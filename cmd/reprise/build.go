@@ -1,0 +1,320 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"reprise/internal/config"
+	"reprise/internal/diag"
+	"reprise/internal/effect"
+	"reprise/internal/lock"
+	"reprise/internal/recipe"
+	"reprise/profiles"
+	"reprise/store/drv"
+	"reprise/store/realise"
+	"reprise/store/storepath"
+)
+
+type buildFlags struct {
+	out       string
+	authorize []string
+	lock      string
+	frozen    bool
+	dryRun    bool
+	keep      bool
+}
+
+func (a *app) buildCommand() *cobra.Command {
+	var f buildFlags
+	c := &cobra.Command{
+		Use:   "build PROFILE|FILE",
+		Short: "turn a configuration into a disk image",
+		Long: `Build the disk image of a configuration: a profile that reprise brings (live-rig)
+or a Jsonnet file. What the configuration asks for is fetched from a Debian
+mirror, checked against Debian's signature and the lock, unpacked into the store,
+composed, and written to a disk image that boots under UEFI and BIOS.
+
+The lock is reprise.lock beside the file; for a profile it is beside the image.
+A first build writes it, later builds use it: see reprise lock and reprise update.
+The image appears whole or not at all. Nothing is done when nothing has changed.`,
+		Example: "  reprise build live-rig --authorize ~/.ssh/id_ed25519.pub -o live-rig.img",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.build(cmd.Context(), args[0], f)
+		},
+		ValidArgsFunction: completeProfiles,
+	}
+	c.Flags().StringVarP(&f.out, "output", "o", "", "image `file` to write (default NAME.img)")
+	c.Flags().StringArrayVar(&f.authorize, "authorize", nil, "let in the owner of this public ssh key: a `file`, the key itself, or auto: your own, else one made beside the image")
+	c.Flags().StringVar(&f.lock, "lock", "", "lock `file` to use")
+	c.Flags().BoolVar(&f.frozen, "locked", false, "refuse to build when the lock does not serve the configuration")
+	c.Flags().BoolVarP(&f.dryRun, "dry-run", "n", false, "say what would be fetched and built, change nothing but the lock in memory")
+	c.Flags().BoolVar(&f.keep, "keep-failed", false, "leave the working directory of a failed build and say where")
+	return c
+}
+
+func completeProfiles(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return profiles.Names(), cobra.ShellCompDirectiveDefault
+}
+
+func (a *app) build(ctx context.Context, profile string, f buildFlags) error {
+	if f.out == "" {
+		f.out = strings.TrimSuffix(filepath.Base(profile), filepath.Ext(profile)) + ".img"
+	}
+	if err := writable(f.out); err != nil {
+		return err
+	}
+	cfg, err := config.Evaluate(ctx, profile, config.EvalOptions{})
+	if err != nil {
+		return err
+	}
+	if err := a.authorize(cfg, f.authorize, f.out, f.dryRun); err != nil {
+		return err
+	}
+	if len(cfg.WaysIn()) == 0 {
+		return diag.Problem{File: profile, Got: "leaves no way in: no user has an ssh key, and no password is ever set",
+			Want: "at least one way to log in",
+			Do:   "pass --authorize ~/.ssh/id_ed25519.pub, or write users.users.<name>.openssh.authorizedKeys.keys"}
+	}
+	s, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.store.Close()
+	s.realiser.KeepFailed = f.keep
+	lockFile := lockPath(profile, f.lock, f.out)
+	l, changed, err := s.lockFor(ctx, cfg, lockFile, f.frozen)
+	if err != nil {
+		return err
+	}
+	if f.dryRun {
+		return s.tellPlan(ctx, l)
+	}
+	if changed {
+		// What was chosen is kept even when the build fails later.
+		if err := writeLock(lockFile, l); err != nil {
+			return err
+		}
+	}
+	d, err := s.realiseSystem(ctx, cfg, l)
+	if learnt := d != nil && string(d.lock.Encode()) != string(mustRead(lockFile)); learnt {
+		if err := writeLock(lockFile, d.lock); err != nil {
+			return err
+		}
+	}
+	if err != nil {
+		return explainGone(err, profile)
+	}
+	if d.upToDate(f.out) {
+		return a.result(d, f.out, "unchanged")
+	}
+	if err := d.write(ctx, f.out); err != nil {
+		return err
+	}
+	if err := d.remember(f.out); err != nil {
+		return err
+	}
+	if err := s.store.SetRoot(rootName(f.out), d.system); err != nil {
+		return err
+	}
+	return a.result(d, f.out, "written")
+}
+
+// rootName keeps the system of an image from the collector until another image
+// is built to the same place.
+func rootName(out string) string {
+	abs, err := filepath.Abs(out)
+	if err != nil {
+		abs = out
+	}
+	return "image-" + strings.Map(func(r rune) rune {
+		if r == '/' {
+			return '-'
+		}
+		return r
+	}, strings.TrimPrefix(abs, "/"))
+}
+
+func mustRead(path string) []byte {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil
+	}
+	return data
+}
+
+// writable says early that the image cannot be written where it should go.
+func writable(out string) error {
+	dir := filepath.Dir(out)
+	probe, err := os.CreateTemp(dir, ".reprise-tmp-probe-*")
+	if err != nil {
+		return &diag.Failure{Code: diag.ExitFailed, Err: diag.Problem{File: out, Got: "cannot be written: " + err.Error(),
+			Want: "a directory that you may write to", Do: "choose another place with -o"}}
+	}
+	probe.Close()
+	if info, err := os.Stat(out); err == nil && !info.Mode().IsRegular() {
+		os.Remove(probe.Name())
+		return &diag.Failure{Code: diag.ExitFailed, Err: diag.Problem{File: out, Got: "is not a regular file",
+			Want: "a file to write the image to", Do: "choose another place with -o; to write a device, copy the image to it"}}
+	}
+	return os.Remove(probe.Name())
+}
+
+// lockFor returns the lock that serves cfg, reading the archive only when the
+// one at path does not.
+func (s *session) lockFor(ctx context.Context, cfg *config.Config, path string, frozen bool) (l *lock.Lock, changed bool, err error) {
+	sets := recipe.Sets(cfg)
+	old, err := readLock(path)
+	if err != nil {
+		return nil, false, err
+	}
+	if serves(old, sets) {
+		return old, false, nil
+	}
+	if frozen {
+		return nil, false, diag.Problem{File: path, Got: "does not serve the configuration", Want: "the same packages as the configuration asks for", Do: "run reprise lock"}
+	}
+	l, err = s.resolved(ctx, cfg, sets, old, nil)
+	return l, true, err
+}
+
+// realiseSystem makes everything of the machine valid in the store. Its first
+// result is not nil once packages were unpacked: its lock knows their hashes,
+// whatever failed later.
+func (s *session) realiseSystem(ctx context.Context, cfg *config.Config, l *lock.Lock) (*diskImage, error) {
+	client, err := s.client(cfg)
+	if err != nil {
+		return nil, err
+	}
+	run := s.realiser.Start(ctx)
+	defer run.Close()
+	effects := allEffects()
+	paths, err := s.unpacked(ctx, client, l, run, s.moduleIndex(cfg, l, run, effects), recipe.SystemSet, recipe.BootSet, recipe.DiskSet)
+	d := &diskImage{session: s, cfg: cfg, lock: l, paths: paths}
+	if err != nil {
+		return d, err
+	}
+	contents, err := s.contents(l, recipe.SystemSet, paths, nil)
+	if err != nil {
+		return d, err
+	}
+	graph, err := recipe.System(cfg, contents, effects, s.self)
+	if err != nil {
+		return d, err
+	}
+	d.system = graph.SystemPath()
+	if err := s.store.TempRoot(ctx, d.system); err != nil {
+		return d, err
+	}
+	valid, err := s.store.Valid(ctx, d.system)
+	if err != nil || valid[d.system] {
+		return d, err
+	}
+	if _, err := run.Add(graph.Derivations...); err != nil {
+		return d, err
+	}
+	return d, run.Wait()
+}
+
+// moduleIndex starts the index of the kernel's modules, the longest build of
+// all, as soon as the kernel and depmod are unpacked.
+func (s *session) moduleIndex(cfg *config.Config, l *lock.Lock, run *realise.Run, effects []*effect.Effect) *earlyBuild {
+	needed := map[string]bool{}
+	for _, p := range l.In(recipe.SystemSet) {
+		if strings.HasPrefix(p.Name, "linux-image-") {
+			needed[p.Name] = true
+		}
+	}
+	for _, name := range depmodClosure {
+		needed[name] = true
+	}
+	return &earlyBuild{
+		needs: func(name string) bool { return needed[name] },
+		start: func(paths map[string]storepath.Path) error {
+			c, err := s.contents(l, recipe.SystemSet, paths, func(name string) bool { return needed[name] && paths[name] != "" })
+			if err != nil {
+				return err
+			}
+			for _, e := range effects {
+				if e.Name != recipe.ModuleIndex {
+					continue
+				}
+				d, err := recipe.Effect(&drv.Hasher{}, e, cfg, c, s.self)
+				if err != nil || d == nil {
+					return err
+				}
+				_, err = run.Add(d)
+				return err
+			}
+			return nil
+		},
+	}
+}
+
+// depmodClosure is what depmod needs to run. Should Debian's dependencies
+// change, the early start is in vain, and the index is built with the rest.
+var depmodClosure = []string{"kmod", "libkmod2", "libc6", "libgcc-s1", "gcc-14-base", "liblzma5", "libssl3t64", "libzstd1", "openssl-provider-legacy", "zlib1g"}
+
+// explainGone says what to do about packages that left the mirror.
+func explainGone(err error, profile string) error {
+	if isGone(err) {
+		return fmt.Errorf("%w\n  do:   run reprise update %s, or name a snapshot service in archive.snapshots", err, profile)
+	}
+	return err
+}
+
+// tellPlan prints what a build would fetch.
+func (s *session) tellPlan(ctx context.Context, l *lock.Lock) error {
+	var paths []storepath.Path
+	for _, p := range l.Packages {
+		if path, known, err := recipe.PackagePath(p); err == nil && known {
+			paths = append(paths, path)
+		}
+	}
+	valid, err := s.store.Valid(ctx, paths...)
+	if err != nil {
+		return err
+	}
+	var bytes int64
+	var count int
+	for _, p := range l.Packages {
+		if path, known, err := recipe.PackagePath(p); err != nil || !known || !valid[path] {
+			bytes += p.Size
+			count++
+			if !s.json {
+				fmt.Fprintf(s.stdout, "fetch and unpack  %s %s (%s)\n", p.Name, p.Version, humanize.IBytes(uint64(p.Size)))
+			}
+		}
+	}
+	if s.json {
+		return json.NewEncoder(s.stdout).Encode(map[string]any{"event": "plan", "packages": len(l.Packages), "fetch": count, "bytes": bytes})
+	}
+	fmt.Fprintf(s.stdout, "%d of %d packages to fetch, %s (%d bytes); then compose, initrd, system and image\n", count, len(l.Packages), humanize.IBytes(uint64(bytes)), bytes)
+	return nil
+}
+
+// result tells what was made.
+func (a *app) result(d *diskImage, out, state string) error {
+	a.finished()
+	a.finished = func() {}
+	info, err := os.Stat(out)
+	if err != nil {
+		return err
+	}
+	held := allocated(info)
+	if a.json {
+		return json.NewEncoder(a.stdout).Encode(map[string]any{
+			"event": "result", "image": out, "state": state, "bytes": info.Size(), "allocated": held, "system": d.system,
+		})
+	}
+	fmt.Fprintf(a.stdout, "%s: %s, %s on disk of %s (%d bytes)\n  system %s\n  ways in: %s\n  try it:  reprise run %s\n",
+		out, state, humanize.IBytes(uint64(held)), humanize.IBytes(uint64(info.Size())), info.Size(), d.system, strings.Join(d.cfg.WaysIn(), "; "), out)
+	return nil
+}

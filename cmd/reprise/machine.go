@@ -1,0 +1,63 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"reprise/internal/activation"
+	"reprise/internal/effect"
+	"reprise/internal/growroot"
+	"reprise/internal/rootmount"
+)
+
+// allEffects are the effects of every machine, in the order of their layers.
+func allEffects() []*effect.Effect {
+	all := effect.All()
+	effects := make([]*effect.Effect, len(all))
+	for i := range all {
+		effects[i] = &all[i]
+	}
+	return effects
+}
+
+// activate applies activation.json to the mounted disk: stage 1 calls it.
+func activate(disk string, data []byte) error {
+	declared, err := activation.Parse(data)
+	if err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(disk)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	options := activation.Options{}
+	if skel := filepath.Join(rootmount.Root, "etc/skel"); fileExists(skel) {
+		options.Skel = os.DirFS(skel)
+	}
+	return activation.Apply(root, declared, options)
+}
+
+func (a *app) growRootCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:    "grow-root",
+		Short:  "let the root file system fill its disk",
+		Long:   "Run by the machine itself on boot. Does nothing when the root fills its disk already.",
+		Hidden: true,
+		Args:   cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			r, err := growroot.Grow(cmd.Context(), rootmount.Disk)
+			if err != nil {
+				return err
+			}
+			if r.Changed() {
+				fmt.Fprintf(a.stdout, "the root file system grew to %s\n", humanize.IBytes(uint64(r.FSAfter)))
+			}
+			return nil
+		},
+	}
+}

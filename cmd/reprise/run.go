@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"reprise/internal/recipe"
+	"reprise/internal/toolbox"
+	"reprise/internal/vm"
+)
+
+// qemuSet is the set of a tool lock that holds QEMU and its firmware.
+const qemuSet = "tool/qemu"
+
+func (a *app) runCommand() *cobra.Command {
+	var o vm.Options
+	var bios, secure, keep bool
+	var accel string
+	c := &cobra.Command{
+		Use:   "run IMAGE",
+		Short: "try an image in QEMU",
+		Long: `Boot an image in QEMU from the store. The serial console is this terminal; Ctrl-]
+leaves it and ends the machine. ssh is forwarded on a port of this machine that
+is printed first. The image itself is not changed unless --keep is given.`,
+		Example: "  reprise run live-rig.img\n  reprise run --bios --window live-rig.img",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.Firmware, o.Accel = vm.UEFI, vm.Accel(accel)
+			switch {
+			case bios && secure:
+				return &usageError{errors.New("--bios and --secure-boot exclude each other")}
+			case bios:
+				o.Firmware = vm.BIOS
+			case secure:
+				o.Firmware = vm.SecureBoot
+			}
+			o.Disks = []vm.Disk{{Path: args[0], Keep: keep}}
+			return a.runImage(cmd.Context(), o)
+		},
+	}
+	f := c.Flags()
+	f.BoolVar(&bios, "bios", false, "start with a BIOS instead of UEFI")
+	f.BoolVar(&secure, "secure-boot", false, "start with UEFI that enforces Secure Boot")
+	f.BoolVar(&o.Window, "window", false, "show the screen in a window")
+	f.BoolVar(&keep, "keep", false, "write changes to the image")
+	f.StringVar(&accel, "accel", "auto", "how to run: auto, kvm or tcg")
+	f.IntVar(&o.MemoryMiB, "memory", 1024, "memory in `MiB`")
+	f.IntVar(&o.CPUs, "cpus", 2, "processors")
+	f.IntVar(&o.SSHPort, "ssh-port", 0, "`port` on 127.0.0.1 that leads to the machine's ssh (default: a free one)")
+	f.StringVar(&o.LogFile, "log", "", "keep what the serial console says in this `file`")
+	c.RegisterFlagCompletionFunc("accel", cobra.FixedCompletions([]string{"auto", "kvm", "tcg"}, cobra.ShellCompDirectiveNoFileComp))
+	return c
+}
+
+func (a *app) runImage(ctx context.Context, o vm.Options) error {
+	if _, err := os.Stat(o.Disks[0].Path); err != nil {
+		return err
+	}
+	packages := []string{"ovmf", "qemu-system-x86", "seabios"}
+	if o.Window {
+		packages = append(packages, "qemu-system-gui")
+	}
+	s, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.store.Close()
+	root, err := s.archiveTools(ctx, qemuSet, packages...)
+	if err != nil {
+		return err
+	}
+	m, err := vm.Start(ctx, o, vmTools{root})
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	a.finished()
+	a.finished = func() {}
+	fmt.Fprintf(a.stderr, "ssh: %s; Ctrl-] ends the machine\n", m.SSHAddr())
+	in, inOK := a.stdin.(*os.File)
+	out, outOK := a.stdout.(*os.File)
+	if !inOK || !outOK {
+		return m.Wait(ctx)
+	}
+	if err := m.Attach(ctx, in, out); err != nil && !errors.Is(err, vm.ErrDetached) {
+		return err
+	}
+	return nil
+}
+
+// archiveTools opens packages of the archive as a root of programs that belong
+// to no image: QEMU here, outside judges in tests. Their lock is kept in the
+// store's state, so later runs ask the mirror for nothing.
+func (s *session) archiveTools(ctx context.Context, set string, packages ...string) (*toolbox.Root, error) {
+	sets := recipe.ToolSets(set, packages...)
+	file := filepath.Join(s.store.StateDir("tools"), filepath.Base(set)+".lock")
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return nil, err
+	}
+	l, err := readLock(file)
+	if err != nil {
+		return nil, err
+	}
+	if !serves(l, sets) {
+		if l, err = s.resolved(ctx, nil, sets, l, nil); err != nil {
+			return nil, err
+		}
+	}
+	client, err := s.client(nil)
+	if err != nil {
+		return nil, err
+	}
+	run := s.realiser.Start(ctx)
+	defer run.Close()
+	paths, err := s.unpacked(ctx, client, l, run, nil, set)
+	if isGone(err) {
+		// Versions move on; tools need not be the same ones for ever.
+		if l, err = s.resolved(ctx, nil, sets, l, []string{"*"}); err != nil {
+			return nil, err
+		}
+		paths, err = s.unpacked(ctx, client, l, run, nil, set)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := writeLock(file, l); err != nil {
+		return nil, err
+	}
+	return s.tools(ctx, l, set, paths)
+}

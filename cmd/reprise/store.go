@@ -1,0 +1,101 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"reprise/internal/diag"
+	"reprise/store"
+	"reprise/store/storepath"
+)
+
+func (a *app) storeCommand() *cobra.Command {
+	c := &cobra.Command{Use: "store", Short: "look after the store"}
+	var contents, dryRun bool
+	verify := &cobra.Command{
+		Use: "verify", Short: "check the store against its database",
+		Long:    "Check that every path is there, registered and whole. With --contents every file is\nread and hashed. Exit code 4 when something is damaged.",
+		Example: "  reprise store verify --contents",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := a.open(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer s.store.Close()
+			damage, err := s.store.Verify(cmd.Context(), store.VerifyOptions{Contents: contents})
+			if err != nil {
+				return err
+			}
+			for _, d := range damage {
+				if a.json {
+					json.NewEncoder(a.stdout).Encode(d)
+				} else {
+					fmt.Fprintln(a.stdout, d)
+				}
+			}
+			if len(damage) > 0 {
+				return &diag.Failure{Code: diag.ExitStore, Err: fmt.Errorf("the store at %q is damaged in %d places", s.store.Root(), len(damage))}
+			}
+			return nil
+		},
+	}
+	verify.Flags().BoolVar(&contents, "contents", false, "read and hash every file")
+	gc := &cobra.Command{
+		Use: "gc", Short: "remove what nothing needs any more",
+		Long:    "Remove the paths that no root reaches: images built since and running work keep theirs.",
+		Example: "  reprise store gc --dry-run",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := a.open(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer s.store.Close()
+			report, err := s.store.Collect(cmd.Context(), store.CollectOptions{DryRun: dryRun})
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return json.NewEncoder(a.stdout).Encode(report)
+			}
+			verb := "removed"
+			if dryRun {
+				verb = "would remove"
+			}
+			fmt.Fprintf(a.stdout, "%s %d paths, %s (%d bytes)\n", verb, len(report.Paths), humanize.IBytes(uint64(report.Bytes)), report.Bytes)
+			return nil
+		},
+	}
+	gc.Flags().BoolVarP(&dryRun, "dry-run", "n", false, "say what would be removed, remove nothing")
+	path := &cobra.Command{
+		Use: "path STOREPATH", Short: "say where a store path lies on this machine",
+		Example: "  reprise store path /nix/store/…-bash-5.2.37-2",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			p, err := storepath.Parse(args[0])
+			if err != nil {
+				return &usageError{err}
+			}
+			s, err := a.open(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer s.store.Close()
+			if _, err := s.store.Info(cmd.Context(), p); err != nil {
+				if errors.Is(err, store.ErrNotFound) {
+					return fmt.Errorf("%q is not valid in the store at %q", p, s.store.Root())
+				}
+				return err
+			}
+			fmt.Fprintln(a.stdout, s.store.Real(p))
+			return nil
+		},
+	}
+	c.AddCommand(verify, gc, path)
+	return c
+}

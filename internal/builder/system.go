@@ -1,0 +1,145 @@
+package builder
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"io/fs"
+
+	"reprise/initrd/build"
+	"reprise/internal/builder/spec"
+	"reprise/internal/layer"
+)
+
+// buildInitrd writes out/initrd.
+func buildInitrd(ctx context.Context, s spec.Initrd, out string) error {
+	if err := os.Mkdir(out, 0o755); err != nil {
+		return err
+	}
+	f, err := os.Create(filepath.Join(out, "initrd"))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	err = build.Write(ctx, f, build.Spec{
+		Binary: string(s.Program),
+		Trees:  []fs.FS{os.DirFS(string(s.Kernel)), os.DirFS(string(s.Index))},
+		Kernel: s.Version,
+		Want:   s.Want,
+		Load:   s.Load,
+	})
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// buildProgram writes the layer that brings /usr/bin/reprise.
+func buildProgram(_ context.Context, s spec.Program, out string) error {
+	const binary = "usr/bin/reprise"
+	if err := os.MkdirAll(filepath.Join(out, "usr/bin"), 0o755); err != nil {
+		return err
+	}
+	if err := copyFile(string(s.File), filepath.Join(out, binary)); err != nil {
+		return err
+	}
+	if err := os.Chmod(filepath.Join(out, binary), 0o555); err != nil {
+		return err
+	}
+	info, err := os.Stat(filepath.Join(out, binary))
+	if err != nil {
+		return err
+	}
+	manifest, err := layer.Manifest{
+		{Path: "usr", Kind: layer.Dir, Mode: 0o755},
+		{Path: "usr/bin", Kind: layer.Dir, Mode: 0o755},
+		{Path: binary, Kind: layer.File, Mode: 0o755, Size: info.Size()},
+	}.Bytes()
+	if err != nil {
+		return err
+	}
+	if err := os.Mkdir(filepath.Join(out, layer.Meta), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(out, layer.ManifestPath), manifest, 0o444)
+}
+
+// Boot is boot.json: what a boot entry is made from.
+type Boot struct {
+	Version       int      `json:"version"` // of this format
+	Host          string   `json:"host"`
+	KernelVersion string   `json:"kernelVersion"`
+	Params        []string `json:"params"` // without root= and reprise.system=
+}
+
+// BootVersion is the version of boot.json.
+const BootVersion = 1
+
+// buildSystem writes the system path:
+//
+//	root.erofs       the view, names and owners and modes
+//	kernel, initrd   what the boot loader loads, as links
+//	activation.json  the state that stage 1 makes on the disk
+//	boot.json        host, kernel version and kernel parameters
+//	closure          every store path that the view shows, one a line
+func buildSystem(_ context.Context, s spec.System, out string) error {
+	if err := os.Mkdir(out, 0o755); err != nil {
+		return err
+	}
+	for name, target := range map[string]string{
+		"kernel": filepath.Join(string(s.Kernel), "boot", "vmlinuz-"+s.Version),
+		"initrd": filepath.Join(string(s.Initrd), "initrd"),
+	} {
+		if _, err := os.Stat(target); err != nil {
+			return err
+		}
+		if err := os.Symlink(target, filepath.Join(out, name)); err != nil {
+			return err
+		}
+	}
+	// Stage 1 reads these two before any symlink into the store could work.
+	for name, source := range map[string]string{
+		"root.erofs":      filepath.Join(string(s.Root), "root.erofs"),
+		"activation.json": filepath.Join(string(s.Activation), "usr/lib/reprise/activation.json"),
+	} {
+		if err := copyFile(source, filepath.Join(out, name)); err != nil {
+			return err
+		}
+	}
+	boot, err := json.MarshalIndent(Boot{BootVersion, s.Host, s.Version, s.Params}, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(out, "boot.json"), append(boot, '\n'), 0o444); err != nil {
+		return err
+	}
+	lines := make([]string, len(s.Layers))
+	for i, p := range s.Layers {
+		lines[i] = string(p)
+	}
+	slices.Sort(lines)
+	return os.WriteFile(filepath.Join(out, "closure"), []byte(strings.Join(lines, "\n")+"\n"), 0o444)
+}
+
+func copyFile(from, to string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.Create(to)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	if _, err := io.Copy(out, in); err != nil {
+		return fmt.Errorf("copy %q: %w", from, err)
+	}
+	return out.Close()
+}
