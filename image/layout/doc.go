@@ -139,7 +139,7 @@ func Disk(r Request) (Plan, error) {
 	}
 	p.BIOSBoot = place(TypeBIOSBoot, "bios-boot", r.Identity.BIOSBoot, 1, biosBootBytes)
 	p.ESP = place(TypeESP, "ESP", r.Identity.ESP, 2, esp)
-	p.Root = place(TypeLinux, "root", r.Identity.Root, 3, roundUp(ext4.Bytes(), mebibyte))
+	p.Root = place(TypeLinux, "root", r.Identity.Root, 3, ext4.Bytes())
 	p.SizeBytes = next*Sector + backupBytes
 	return p, nil
 }

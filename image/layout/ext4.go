@@ -77,7 +77,8 @@ func ext4For(items []Item, room int64) (Ext4, error) {
 			blocks += ext4BlocksPerGroup // more inodes than bitmaps can count
 			continue
 		}
-		need := content + ext4Tables(groups, perGroup)
+		// Whole MiB, so that nothing is left to grow into on the image's own size.
+		need := roundUp(content+ext4Tables(groups, perGroup), mebibyte/ext4Block)
 		if last := need % ext4BlocksPerGroup; last > 0 && last < ext4LeastLastGroup {
 			need += ext4LeastLastGroup - last
 		}
