@@ -54,7 +54,7 @@ var compile = sync.OnceValues(func() (string, error) {
 
 // A rig is a store of one test with the builder in it.
 type rig struct {
-	t       *testing.T
+	t       testing.TB
 	ctx     context.Context
 	store   *store.Store
 	builder storepath.Path
@@ -62,7 +62,7 @@ type rig struct {
 	hasher  drv.Hasher
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t testing.TB) *rig {
 	t.Helper()
 	r := &rig{t: t}
 	r.open(t.TempDir())

@@ -101,9 +101,6 @@ func run(argv []string) int {
 		fmt.Println("asleep")
 		check(os.MkdirAll(out, 0o755))
 		write(filepath.Join(out, "half"), "half")
-		if dir := os.Getenv("NIX_BUILD_TOP"); dir != "" {
-			write(dir+"/started", "")
-		}
 		time.Sleep(time.Hour)
 	case "nap":
 		d, err := time.ParseDuration(os.Getenv("nap"))
