@@ -1,0 +1,155 @@
+package test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"reprise/internal/vm"
+)
+
+// bootLimit is five times what a full boot under TCG takes on a busy machine.
+const bootLimit = 8 * time.Minute
+
+func decimal(n int64) string { return strconv.FormatInt(n, 10) }
+
+// archiveQEMU runs QEMU of the archive through `reprise tool`.
+type archiveQEMU struct{}
+
+func (archiveQEMU) Run(ctx context.Context, c vm.Command) error {
+	args := []string{"--store", store, "tool", "-q", "-p", "ovmf,qemu-system-x86,seabios", "--network"}
+	for _, b := range c.Binds {
+		mode := ""
+		switch {
+		case b.Device:
+			mode = ":dev"
+		case b.Writable:
+			mode = ":rw"
+		}
+		args = append(args, "--bind", b.Source+":"+b.Target+mode)
+	}
+	for _, e := range c.Env {
+		args = append(args, "--env", e)
+	}
+	cmd := exec.CommandContext(ctx, program, append(append(args, "--"), c.Argv...)...)
+	if c.Stdin != nil {
+		cmd.Stdin = c.Stdin
+	}
+	if c.Stdout != nil {
+		cmd.Stdout = c.Stdout
+	}
+	cmd.Stderr = c.Stderr
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 20 * time.Second
+	return cmd.Run()
+}
+
+// boot starts an image and returns the machine; it is ended with the test.
+func boot(t *testing.T, o vm.Options) *vm.Machine {
+	t.Helper()
+	// The first run fetches QEMU, which is no part of the boot.
+	must(t, buildLimit, "tool", "-q", "-p", "ovmf,qemu-system-x86,seabios", "--", "qemu-system-x86_64", "--version")
+	dir := t.TempDir()
+	o.LogFile = filepath.Join(dir, "serial.log")
+	m, err := vm.Start(t.Context(), o, archiveQEMU{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		m.Close()
+		if t.Failed() {
+			t.Logf("serial log:\n%s", m.Text())
+		}
+	})
+	return m
+}
+
+// TestBoot boots the live-rig under each firmware and checks what the rig
+// promises, from inside, over ssh.
+func TestBoot(t *testing.T) {
+	for _, firmware := range []vm.Firmware{vm.UEFI, vm.SecureBoot, vm.BIOS} {
+		t.Run(string(firmware), func(t *testing.T) {
+			r := liveRig(t)
+			m := boot(t, vm.Options{Disks: []vm.Disk{{Path: r.image}}, Firmware: firmware, Accel: vm.TCG})
+			start := time.Now()
+			if err := m.Expect("live-rig login:", bootLimit); err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("login prompt on the serial console after %s", time.Since(start).Round(time.Second))
+			ctx, cancel := context.WithTimeout(t.Context(), bootLimit)
+			defer cancel()
+			client, err := m.SSH(ctx, "rig", r.key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer client.Close()
+			say := func(command string) string {
+				t.Helper()
+				out, err := vm.Output(ctx, client, command)
+				if err != nil {
+					t.Errorf("%s: %v", command, err)
+				}
+				return strings.TrimSpace(out)
+			}
+			for _, check := range rigChecks {
+				if got := say(check.command); !check.good(got) {
+					t.Errorf("%s\n  %s\n  says %q, want %s", check.what, check.command, got, check.want)
+				}
+			}
+			secure := say("od -An -t u1 -j 4 -N 1 /sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c 2>/dev/null || dmesg | grep -ci 'secure boot enabled' || true")
+			t.Logf("secure boot as the machine sees it: %s", secure)
+			if err := m.Shutdown(ctx, 2*time.Minute); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+type rigCheck struct {
+	what, command, want string
+	good                func(string) bool
+}
+
+func is(want string) (string, func(string) bool) {
+	return fmt.Sprintf("%q", want), func(got string) bool { return got == want }
+}
+
+func check(what, command, want string) rigCheck {
+	text, good := is(want)
+	return rigCheck{what, command, text, good}
+}
+
+func has(what, command, want string) rigCheck {
+	return rigCheck{what, command, "something with " + want, func(got string) bool { return strings.Contains(got, want) }}
+}
+
+// rigChecks are what a live-rig promises, as its user sees it.
+var rigChecks = []rigCheck{
+	check("all units are well", "systemctl is-system-running --wait", "running"),
+	check("no unit failed", "systemctl --failed --no-legend | wc -l", "0"),
+	has("the kernel is PREEMPT_RT", "uname -v", "PREEMPT_RT"),
+	check("the kernel says so too", "cat /sys/kernel/realtime", "1"),
+	check("the kernel's configuration is there", "test -s /boot/config-$(uname -r) && echo yes", "yes"),
+	check("/boot is no mount", "findmnt -n /boot | wc -l", "0"),
+	has("the ESP is at /efi", "findmnt -n -o FSTYPE /efi || (ls /efi >/dev/null; findmnt -n -o FSTYPE /efi)", "vfat"),
+	check("the user is in group audio", "id -nG | tr ' ' '\\n' | grep -cx audio", "1"),
+	check("the user may run at real-time priority 95", "ulimit -r", "95"),
+	check("the user may lock memory without limit", "ulimit -l", "unlimited"),
+	check("swappiness", "cat /proc/sys/vm/swappiness", "10"),
+	check("the governor is performance where there is one", "cat /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor 2>/dev/null | grep -vcx performance", "0"),
+	check("the user may hold the processors awake", "test -w /dev/cpu_dma_latency && echo yes", "yes"),
+	check("jackd runs as a user service", "systemctl --user is-active jackd.service", "active"),
+	has("jackd is of the dummy driver", "ps -C jackd -o args= | head -1", "dummy"),
+	has("a thread of jackd is under SCHED_FIFO", "ps -L -C jackd -o cls=,rtprio= | sort -u", "FF"),
+	check("a client can reach jackd", "timeout 60 jack_lsp | grep -c system:playback", "2"),
+	check("the root file system is read-only", "touch /x /usr/x /etc/x 2>&1 | grep -c 'Read-only'", "3"),
+	has("DHCP gave an address", "ip -4 -o addr show scope global", "10.0.2."),
+	check("passwords do not let in by ssh", "sudo -n /usr/sbin/sshd -T 2>/dev/null | grep -c '^passwordauthentication no' || grep -rhi '^PasswordAuthentication no' /etc/ssh | wc -l", "1"),
+	check("the store cannot be written to", "touch /nix/store/x 2>&1 | grep -c 'Read-only\\|Permission'", "1"),
+}
