@@ -36,7 +36,7 @@ import (
 // An Output is one result of a derivation.
 type Output struct {
 	Path     storepath.Path // "" while it is not computed
-	HashAlgo string         // "" when not fixed, "sha256" (one plain file) or "r:sha256" (NAR)
+	HashAlgo string         // "" when not fixed, "sha256" (one plain file) or "r:sha256" (NAR); from Nix also md5, sha1, sha512
 	Hash     string         // lower-case hex of a fixed output's hash, else ""
 }
 

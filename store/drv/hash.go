@@ -69,11 +69,7 @@ func (h *Hasher) fill(d *Derivation) error {
 		d.Env = map[string]string{}
 	}
 	if out, ok := d.Fixed(); ok {
-		var sum [sha256.Size]byte
-		if _, err := hex.Decode(sum[:], []byte(out.Hash)); err != nil {
-			return err
-		}
-		path, err := storepath.MakeFixed(d.Name, out.Recursive(), sum)
+		path, err := storepath.MakeFixedHex(d.Name, out.HashAlgo, out.Hash)
 		if err != nil {
 			return err
 		}

@@ -60,6 +60,10 @@ func ParseAt(path storepath.Path, data []byte) (*Derivation, error) {
 	return d, nil
 }
 
+// hashSizes holds the bytes of each algorithm's hash. Ours are SHA-256; the
+// others occur in derivations that Nix has put in the store.
+var hashSizes = map[string]int{"md5": 16, "sha1": 20, "sha256": 32, "sha512": 64}
+
 // check refuses what no derivation of ours or of Nix's can hold.
 func (d *Derivation) check() error {
 	if len(d.Outputs) == 0 {
@@ -69,18 +73,18 @@ func (d *Derivation) check() error {
 		if err := storepath.CheckName(id); err != nil {
 			return fmt.Errorf("output id: %w", err)
 		}
-		switch out.HashAlgo {
-		case "":
+		if !out.Fixed() {
 			if out.Hash != "" {
 				return fmt.Errorf("output %q has a hash but no hash algorithm", id)
 			}
 			continue
-		case "sha256", "r:sha256":
-			if sum, err := hex.DecodeString(out.Hash); err != nil || len(sum) != 32 || strings.ToLower(out.Hash) != out.Hash {
-				return fmt.Errorf("output %q: %q is no SHA-256 in lower-case hex", id, out.Hash)
-			}
-		default:
-			return fmt.Errorf("output %q: hash algorithm %q, want sha256 or r:sha256", id, out.HashAlgo)
+		}
+		size, ok := hashSizes[strings.TrimPrefix(out.HashAlgo, "r:")]
+		if !ok {
+			return fmt.Errorf("output %q: hash algorithm %q is not known", id, out.HashAlgo)
+		}
+		if sum, err := hex.DecodeString(out.Hash); err != nil || len(sum) != size || strings.ToLower(out.Hash) != out.Hash {
+			return fmt.Errorf("output %q: %q is no hash of %d bytes in lower-case hex", id, out.Hash, size)
 		}
 		if id != "out" || len(d.Outputs) != 1 {
 			return fmt.Errorf("a fixed output must be the only one and be called %q", "out")

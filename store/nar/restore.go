@@ -177,6 +177,9 @@ func (u *restorer) directory(dir place, name string, depth int) error {
 	if err := dir.root.Mkdir(name, 0o700); err != nil {
 		return err
 	}
+	if err := dir.root.Chmod(name, 0o700); err != nil { // against the umask
+		return err
+	}
 	root, err := dir.root.OpenRoot(name)
 	if err != nil {
 		return err

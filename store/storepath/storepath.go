@@ -151,8 +151,21 @@ func MakeFixed(name string, recursive bool, sum [sha256.Size]byte, refs ...Path)
 	if len(refs) > 0 {
 		return "", fmt.Errorf("store path of %q: a flat fixed output has no references, but these were given: %q", name, refs)
 	}
-	inner := sha256.Sum256([]byte("fixed:out:sha256:" + hex.EncodeToString(sum[:]) + ":"))
-	return makePath("output:out", inner, name)
+	return MakeFixedHex(name, "sha256", hex.EncodeToString(sum[:]))
+}
+
+// MakeFixedHex returns the path of a fixed output from its hash algorithm as
+// derivations write it ("sha256", "r:sha1" …) and its hash in lower-case hex.
+// It exists for other people's derivations; ours have a SHA-256 and MakeFixed.
+func MakeFixedHex(name, algo, digits string) (Path, error) {
+	if algo == "r:sha256" {
+		var sum [sha256.Size]byte
+		if n, err := hex.Decode(sum[:], []byte(digits)); err != nil || n != len(sum) {
+			return "", fmt.Errorf("store path of %q: %q is no SHA-256 in hex", name, digits)
+		}
+		return MakeFixed(name, true, sum)
+	}
+	return makePath("output:out", sha256.Sum256([]byte("fixed:out:"+algo+":"+digits+":")), name)
 }
 
 // MakeOutput returns the path of the output with this id ("out", "dev" …) of
