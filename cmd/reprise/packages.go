@@ -40,7 +40,10 @@ func (s *session) unpacked(ctx context.Context, client *archive.Client, l *lock.
 	if len(missing) == 0 {
 		return u.paths, nil
 	}
-	return u.paths, u.bring(ctx, client, missing, early)
+	if err := u.bring(ctx, client, missing, early); err != nil {
+		return u.paths, err
+	}
+	return u.paths, nil
 }
 
 // An earlyBuild is work that needs only some packages.

@@ -128,6 +128,9 @@ func (s *session) archiveTools(ctx context.Context, set string, packages ...stri
 	if err != nil {
 		return nil, err
 	}
+	if err := run.Wait(); err != nil {
+		return nil, err
+	}
 	if err := writeLock(file, l); err != nil {
 		return nil, err
 	}
