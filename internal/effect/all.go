@@ -1,13 +1,26 @@
 package effect
 
 // All returns the effects of this package in the order in which their layers
-// are merged.
+// are merged. What maintainer scripts do besides and no effect here does is on
+// the list of package oracle, with the reason.
 func All() []Effect {
 	return []Effect{
 		KernelModulesIndex(),
+		LoaderCache(),
 		HardwareDatabase(),
 		JournalCatalog(),
 		Certificates(),
 		PythonBytecode(),
+		LocaleArchive(),
+		MIMEDatabase(),
+		DesktopDatabase(),
+		SettingsSchemas(),
+		GIOModules(),
+		PixbufLoaders(),
+		InputMethods(),
+		IconCaches(),
+		FontCache(),
+		XFonts(),
+		InfoDirectory(),
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"sync"
 
 	"reprise/internal/deb"
 	"reprise/internal/layer"
@@ -41,15 +42,21 @@ func (c *Content) Below(dir string) layer.Manifest {
 	return c.Manifest[from:to]
 }
 
-// Contents are the packages of one machine, or some of them.
+// Contents are the packages of one machine, or some of them. Packages must not
+// change once a method was called.
 type Contents struct {
 	Packages []Content // sorted by Name, see NewContents
+
+	parseOnce sync.Once
+	needs     map[string][]deb.Clause // Pre-Depends and Depends by package name
+	providers map[string]string       // provided name → first package that provides it
+	parseErr  error
 }
 
 // NewContents sorts packages by name.
 func NewContents(packages []Content) *Contents {
 	slices.SortFunc(packages, func(a, b Content) int { return strings.Compare(a.Name, b.Name) })
-	return &Contents{packages}
+	return &Contents{Packages: packages}
 }
 
 // Get returns the named package, or nil.
@@ -121,22 +128,9 @@ func (c *Contents) refs(names []string) ([]Ref, error) {
 // by name or as something provided. A clause that nothing in c meets is passed
 // over: the resolver has judged the set, and c may be a part of it.
 func (c *Contents) Closure(names ...string) ([]string, error) {
-	providers := map[string]string{}
-	control := make(map[string]deb.Package, len(c.Packages))
-	for i := range c.Packages {
-		p := &c.Packages[i]
-		parsed, err := deb.ParseControl(p.Control["control"])
-		if err != nil {
-			return nil, fmt.Errorf("control file of %q: %w", p.Name, err)
-		}
-		control[p.Name] = parsed
-		for _, clause := range parsed.Provides {
-			for _, r := range clause {
-				if _, taken := providers[r.Name]; !taken {
-					providers[r.Name] = p.Name
-				}
-			}
-		}
+	c.parseOnce.Do(c.parse)
+	if c.parseErr != nil {
+		return nil, c.parseErr
 	}
 	seen := map[string]bool{}
 	todo := slices.Clone(names)
@@ -146,16 +140,16 @@ func (c *Contents) Closure(names ...string) ([]string, error) {
 		if seen[name] {
 			continue
 		}
-		p, ok := control[name]
-		if !ok {
+		if c.Get(name) == nil {
 			return nil, fmt.Errorf("package %q is not among the contents", name)
 		}
 		seen[name] = true
-		for _, clause := range slices.Concat(p.PreDepends, p.Depends) {
+		for _, clause := range c.needs[name] {
 			for _, r := range clause {
 				needed := r.Name
-				if _, ok := control[needed]; !ok {
-					if needed, ok = providers[needed]; !ok {
+				if c.Get(needed) == nil {
+					var ok bool
+					if needed, ok = c.providers[needed]; !ok {
 						continue
 					}
 				}
@@ -170,4 +164,25 @@ func (c *Contents) Closure(names ...string) ([]string, error) {
 	}
 	slices.Sort(closure)
 	return closure, nil
+}
+
+// parse reads what Closure needs of the control files.
+func (c *Contents) parse() {
+	c.needs, c.providers = make(map[string][]deb.Clause, len(c.Packages)), map[string]string{}
+	for i := range c.Packages {
+		p := &c.Packages[i]
+		parsed, err := deb.ParseControl(p.Control["control"])
+		if err != nil {
+			c.parseErr = fmt.Errorf("control file of %q: %w", p.Name, err)
+			return
+		}
+		c.needs[p.Name] = slices.Concat(parsed.PreDepends, parsed.Depends)
+		for _, clause := range parsed.Provides {
+			for _, r := range clause {
+				if _, taken := c.providers[r.Name]; !taken {
+					c.providers[r.Name] = p.Name
+				}
+			}
+		}
+	}
 }
