@@ -205,14 +205,9 @@ func (s *scratch) execute(ctx context.Context, log *os.File) error {
 		}
 		binds = append(binds, sandbox.Bind{Source: real, Target: string(p)})
 	}
-	program := argv(d)
-	inProcess := s.run.r.Self != "" && d.Builder == string(s.run.r.Self)
-	if !inProcess {
-		program[0] = d.Builder
-	}
 	err := sandbox.Run(ctx, sandbox.Spec{
-		Binds: binds, Tmpfs: []string{"/tmp"}, Argv: program, Env: environment(d, runtime.NumCPU()), Dir: buildDir,
-		Stdout: log, Stderr: log, InProcess: inProcess,
+		Binds: binds, Tmpfs: []string{"/tmp"}, Program: d.Builder, Argv: argv(d), Env: environment(d, runtime.NumCPU()),
+		Dir: buildDir, Stdout: log, Stderr: log, InProcess: s.run.r.Self != "" && d.Builder == string(s.run.r.Self),
 	})
 	var exit *sandbox.ExitError
 	if errors.As(err, &exit) {

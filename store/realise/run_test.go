@@ -39,7 +39,7 @@ func TestEnvironmentIsNix(t *testing.T) {
 	want := []string{
 		"HOME=/own", "NIX_BUILD_TOP=/build", "NIX_LOG_FD=2", "NIX_STORE=/nix/store", "PATH=/path-not-set", "PWD=/build",
 		"TEMP=/build", "TEMPDIR=/build", "TERM=xterm-256color", "TMP=/build", "TMPDIR=/build", "out=" + out, "x=y z",
-		"/build 1000 100 " + string(r.builder),
+		"/build 1000 100 " + r.builder.Base(),
 		"/ [build dev etc nix proc tmp]", "/nix/store [" + r.builder.Base() + "]", "/build []",
 	}
 	if got := strings.Join(lines, "\n"); got != strings.Join(want, "\n") {
@@ -148,6 +148,19 @@ func TestUnsupported(t *testing.T) {
 			t.Errorf("input that is not there: %v", err)
 		}
 	}
+}
+
+// TestNestedRoot has a builder that runs a program in a root of its own.
+func TestNestedRoot(t *testing.T) {
+	r := newRig(t)
+	d := r.derivation("nested", "chroot", map[string]string{"self": string(r.builder)})
+	if err := r.build(d); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.content(d); got != "in the tree0 true" {
+		t.Errorf("content %q", got)
+	}
+	r.clean()
 }
 
 // TestInProcess builds with the running program as builder, which is not

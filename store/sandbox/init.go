@@ -101,7 +101,7 @@ func obey(control io.Reader, inProcess []func([]string) int) report {
 // execute starts the program and waits for it, and for all orphans that come
 // to pid 1 meanwhile.
 func execute(o order) report {
-	program, err := find(o.Argv[0])
+	program, err := find(o.Program)
 	if err != nil {
 		return failed(err)
 	}

@@ -73,7 +73,8 @@ type Spec struct {
 	RootWritable bool     // the entries of Root are writable; / itself never is
 	Binds        []Bind   // what else is seen
 	Tmpfs        []string // absolute paths of empty writable directories in memory
-	Argv         []string // the program, absolute or found in Env's PATH inside, and its arguments
+	Program      string   // the program, absolute or found in Env's PATH inside; "" for Argv[0]
+	Argv         []string // the program's own name and its arguments
 	Env          []string // all of it, "NAME=value"; nothing is inherited
 	Dir          string   // working directory inside, "" for /
 	Stdin        io.Reader
@@ -82,7 +83,8 @@ type Spec struct {
 	Network      bool   // the host's network, and its resolv.conf where the root has that file; else loopback only
 	Hostname     string // "" for localhost
 	AsRoot       bool   // uid and gid 0 inside, else 1000 and 100
-	AllIDs       bool   // every id is itself inside; only for a caller that is root
+	AllIDs       bool   // every id is itself inside, AsRoot implied; only for a caller that is root
+	Nests        bool   // the program makes pid namespaces and mounts /proc in them; root's guard over /proc/sys is left out for that
 	InProcess    bool   // Argv is handed to the function given to Init, with no further exec
 }
 
@@ -106,6 +108,7 @@ type order struct {
 	RootWritable bool     `json:",omitempty"`
 	Binds        []Bind   `json:",omitempty"`
 	Tmpfs        []string `json:",omitempty"`
+	Program      string
 	Argv         []string
 	Dir          string
 	Hostname     string
@@ -114,7 +117,7 @@ type order struct {
 	InProcess    bool `json:",omitempty"`
 	Nested       bool `json:",omitempty"` // pid, network, ipc and uts namespace are the caller's
 	NoUserNS     bool `json:",omitempty"` // the caller is root and there is no user namespace
-	HostRoot     bool `json:",omitempty"` // uid 0 outside: /proc/sys would be writable
+	HostRoot     bool `json:",omitempty"` // uid 0 outside: /proc/sys is guarded
 	Probe        bool `json:",omitempty"` // only try whether a root can be made
 }
 
@@ -147,9 +150,12 @@ func run(ctx context.Context, spec Spec, nested bool) error {
 	}
 	o := order{
 		Root: spec.Root, RootWritable: spec.RootWritable, Binds: spec.Binds, Tmpfs: spec.Tmpfs,
-		Argv: spec.Argv, Dir: spec.Dir, Hostname: spec.Hostname, Network: spec.Network,
+		Program: spec.Program, Argv: spec.Argv, Dir: spec.Dir, Hostname: spec.Hostname, Network: spec.Network,
 		AsRoot: spec.AsRoot || spec.AllIDs, InProcess: spec.InProcess, Nested: nested,
-		HostRoot: os.Geteuid() == 0,
+		HostRoot: os.Geteuid() == 0 && !spec.Nests,
+	}
+	if o.Program == "" {
+		o.Program = o.Argv[0]
 	}
 	if o.Dir == "" {
 		o.Dir = "/"
@@ -351,8 +357,8 @@ func (s Spec) check() error {
 			return fmt.Errorf("mount at %q: not an absolute, clean path below /", target)
 		}
 	}
-	for _, entry := range slices.Concat(s.Argv, s.Env, targets, []string{s.Dir, s.Root, s.Hostname}) {
-		if strings.ContainsRune(entry, 0) {
+	for _, entry := range slices.Concat(s.Argv, s.Env, targets, []string{s.Program, s.Dir, s.Root, s.Hostname}) {
+		if strings.IndexByte(entry, 0) >= 0 {
 			return fmt.Errorf("%q holds a zero byte", entry)
 		}
 	}

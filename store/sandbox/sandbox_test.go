@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -239,6 +240,21 @@ func TestChroot(t *testing.T) {
 	}
 	if entries, err := os.ReadDir(tree); err != nil || len(entries) != 1 {
 		t.Errorf("the tree holds %v now", entries)
+	}
+}
+
+// TestSandboxInSandbox looks who is process 1 in the inner /proc: its own
+// sandbox-init where the outer sandbox lets it mount one, else still one.
+func TestSandboxInSandbox(t *testing.T) {
+	for _, spec := range []Spec{{}, {AsRoot: true}, {AsRoot: true, Nests: true}} {
+		got, err := inside(t, spec, "run", "cat", "/proc/1/cmdline")
+		if err != nil || !strings.HasPrefix(got, "reprise\x00sandbox-init\x00") {
+			t.Errorf("%+v: %v %q", spec, err, got)
+		}
+	}
+	got, err := inside(t, Spec{AsRoot: true, Nests: true}, "run", "list", "/proc")
+	if processes := regexp.MustCompile(`\b[0-9]+\b`).FindAllString(got, -1); err != nil || len(processes) != 2 {
+		t.Errorf("%v: the inner sandbox sees the processes %v", err, processes)
 	}
 }
 

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -11,9 +12,14 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"reprise/store/sandbox"
 )
 
-func main() { os.Exit(run(os.Args)) }
+func main() {
+	sandbox.Init()
+	os.Exit(run(os.Args))
+}
 
 func run(argv []string) int {
 	out := os.Getenv("out")
@@ -102,6 +108,23 @@ func run(argv []string) int {
 		check(os.MkdirAll(out, 0o755))
 		write(filepath.Join(out, "half"), "half")
 		time.Sleep(time.Hour)
+	case "chroot": // calls a program in a root of its own, as builders do that need one
+		check(os.MkdirAll("tree/usr/bin", 0o755))
+		write("tree/usr/file", "in the tree")
+		check(sandbox.Chroot(context.Background(), sandbox.Spec{
+			Root: "/build/tree", RootWritable: true, Tmpfs: []string{"/tmp"},
+			Binds: []sandbox.Bind{{Source: "/nix/store", Target: "/nix/store", Writable: true}},
+			Argv:  []string{os.Getenv("self"), "inner"}, Env: []string{"out=" + out},
+			Stdout: os.Stdout, Stderr: os.Stderr, AsRoot: true,
+		}))
+	case "inner":
+		b, err := os.ReadFile("/usr/file")
+		check(err)
+		write("/usr/new", "x")
+		_, err = os.Stat("/proc/self/exe")
+		check(err)
+		_, err = os.Stat("/build")
+		write(out, fmt.Sprint(string(b), os.Getuid(), err != nil))
 	case "nap":
 		d, err := time.ParseDuration(os.Getenv("nap"))
 		check(err)
