@@ -221,6 +221,7 @@ func TestAddFileAndFlat(t *testing.T) {
 		t.Error("AddFlat takes a file with another hash")
 	}
 	for range 2 {
+		must(t, RemoveAll(deb))
 		must(t, os.WriteFile(deb, []byte("debian"), 0o755))
 		p, err = s.AddFlat(ctx, "x.deb", sha256.Sum256([]byte("debian")), deb)
 		must(t, err)

@@ -43,8 +43,8 @@ func target(t testing.TB) string {
 }
 
 func TestGolden(t *testing.T) {
-	defer syscall.Umask(syscall.Umask(0o777))
 	dst := target(t)
+	defer syscall.Umask(syscall.Umask(0o777))
 	if err := Restore(t.Context(), bytes.NewReader(golden(t)), dst, Limits{}); err != nil {
 		t.Fatal(err)
 	}
