@@ -43,7 +43,7 @@ func WriteDisk(ctx context.Context, d Disk, out string, tools Tools, sink progre
 		g, ctx := errgroup.WithContext(ctx)
 		g.Go(func() error {
 			if err := writeESP(ctx, f, d.Plan, d.ESP, task); err != nil {
-				return fmt.Errorf("EFI system partition: %w", err)
+				return fmt.Errorf("EFI system partition: %w", full(f.Name(), err))
 			}
 			return nil
 		})

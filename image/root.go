@@ -57,14 +57,12 @@ func writeRoot(ctx context.Context, image string, p layout.Plan, entries []Entry
 	// A larger pipe saves switches between the two ends; 64 KiB do as well.
 	unix.FcntlInt(w.Fd(), unix.F_SETPIPE_SZ, 1<<20)
 
-	// Each side ends the other: mke2fs when the stream breaks, the stream when
-	// nobody reads it any more.
+	// Each side ends the other: mke2fs when the content cannot be read, the
+	// stream, by EPIPE, when nobody takes it any more.
 	run, stop := context.WithCancel(ctx)
 	defer stop()
 	streamed := make(chan error, 1)
 	go func() {
-		broken := context.AfterFunc(run, func() { w.Close() }) // frees a writer that waits for a reader
-		defer broken()
 		err := writeTar(run, w, entries, task)
 		if err != nil && !errors.Is(err, unix.EPIPE) {
 			stop() // before the end of the stream looks like the end of the content
@@ -87,11 +85,22 @@ func writeRoot(ctx context.Context, image string, p layout.Plan, entries []Entry
 	case broke != nil && !errors.Is(broke, unix.EPIPE):
 		return broke
 	case ran != nil:
-		return ran
+		return full(image, ran)
 	case broke != nil:
 		return fmt.Errorf("mke2fs stopped reading: %w", broke)
 	}
 	return nil
+}
+
+// full tells an error that came from the machine's disk being full from
+// others: mke2fs and go-diskfs say so in words only.
+func full(image string, err error) error {
+	const nothing = 1 << 20 // bytes
+	var stat unix.Statfs_t
+	if unix.Statfs(image, &stat) == nil && int64(stat.Bavail)*stat.Bsize < nothing {
+		return fmt.Errorf("%w: %w", unix.ENOSPC, err)
+	}
+	return err
 }
 
 // writeTar streams entries, parents first. The GNU format is taken for its
