@@ -13,19 +13,19 @@ import (
 // TestDiskImage lets the field's own checkers read the image.
 func TestDiskImage(t *testing.T) {
 	r := liveRig(t)
-	bind := []string{r.image + ":/mnt/img"}
+	bind := []string{r.image + ":/img"}
 
-	table := judge(t, "gdisk", bind, "sgdisk", "-v", "/mnt/img")
+	table := judge(t, "gdisk", bind, "sgdisk", "-v", "/img")
 	if table.code != 0 || !strings.Contains(table.stdout, "No problems found") {
 		t.Errorf("sgdisk -v: %+v", table)
 	}
 
 	esp, rootOffset := partitions(t, r.image)
-	fat := judge(t, "dosfstools", []string{esp + ":/mnt/esp"}, "fsck.fat", "-nv", "/mnt/esp")
+	fat := judge(t, "dosfstools", []string{esp + ":/esp"}, "fsck.fat", "-nv", "/esp")
 	if fat.code != 0 {
 		t.Errorf("fsck.fat: %+v", fat)
 	}
-	ext := judge(t, "e2fsprogs", bind, "e2fsck", "-fn", "/mnt/img?offset="+rootOffset)
+	ext := judge(t, "e2fsprogs", bind, "e2fsck", "-fn", "/img?offset="+rootOffset)
 	if ext.code != 0 {
 		t.Errorf("e2fsck: %+v", ext)
 	}
@@ -75,7 +75,7 @@ func partitions(t *testing.T, image string) (esp, rootOffset string) {
 func TestView(t *testing.T) {
 	r := liveRig(t)
 	system := strings.TrimSpace(must(t, toolLimit, "store", "path", r.system))
-	view := judge(t, "erofs-utils", []string{system + "/root.erofs:/mnt/root.erofs"}, "fsck.erofs", "/mnt/root.erofs")
+	view := judge(t, "erofs-utils", []string{system + "/root.erofs:/root.erofs"}, "fsck.erofs", "/root.erofs")
 	if view.code != 0 {
 		t.Errorf("fsck.erofs: %+v", view)
 	}
@@ -86,7 +86,7 @@ func TestRealNix(t *testing.T) {
 	r := liveRig(t)
 	nix := func(args ...string) result {
 		t.Helper()
-		return judge(t, "nix-bin", []string{store + ":/mnt/store:rw"}, append([]string{"env", "HOME=/tmp", "NIX_CONFIG=experimental-features = nix-command\nsandbox = true\nbuild-users-group =\nsandbox-paths =", "nix-store", "--store", "local?root=/mnt/store"}, args...)...)
+		return judge(t, "nix-bin", []string{store + ":/nixroot:rw"}, append([]string{"env", "HOME=/tmp", "NIX_CONFIG=experimental-features = nix-command\nsandbox = true\nbuild-users-group =\nsandbox-paths =", "nix-store", "--store", "local?root=/nixroot"}, args...)...)
 	}
 	if v := nix("--verify", "--check-contents"); v.code != 0 || strings.Contains(v.stderr, "error") || strings.Contains(v.stderr, "modified") {
 		t.Errorf("nix-store --verify --check-contents: %+v", v)

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -57,7 +59,7 @@ func (a *app) runTool(cmd *cobra.Command, args []string, f toolFlags) error {
 	defer s.store.Close()
 	slices.Sort(f.packages)
 	packages := slices.Compact(f.packages)
-	root, err := s.archiveTools(ctx, "tool/"+strings.Join(packages, "_"), packages...)
+	root, err := s.archiveTools(ctx, toolSet(packages), packages...)
 	if err != nil {
 		return err
 	}
@@ -98,4 +100,14 @@ func (a *app) runTool(cmd *cobra.Command, args []string, f toolFlags) error {
 		return &diag.Failure{Code: status.Code, Err: fmt.Errorf("%s: %w", args[0], err)}
 	}
 	return err
+}
+
+// toolSet names the set of the given packages; the name is a file name too.
+func toolSet(packages []string) string {
+	name := strings.Join(packages, "+")
+	if len(name) > 100 {
+		sum := sha256.Sum256([]byte(name))
+		name = packages[0] + "+" + hex.EncodeToString(sum[:8])
+	}
+	return "tool/" + name
 }
