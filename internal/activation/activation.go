@@ -23,6 +23,7 @@ import (
 	"fmt"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -59,6 +60,9 @@ type Data struct {
 	Users       []User  `json:"users"`       // every line of /etc/passwd, sorted by name
 	Groups      []Group `json:"groups"`      // every line of /etc/group, sorted by name
 	State       []Item  `json:"state"`       // parents before children
+	// Skel is what a new home directory begins with: paths relative to it,
+	// owners left out, parents before children.
+	Skel []Item `json:"skel,omitempty"`
 }
 
 // A User is one line of /etc/passwd and what Apply makes for it.
@@ -156,7 +160,12 @@ func (d *Data) check() error {
 			}
 		}
 	}
-	for _, it := range d.State {
+	for _, it := range d.Skel {
+		if it.Kind != Dir && it.Kind != File && it.Kind != Link {
+			return fmt.Errorf("skel %q: kind %q is not one of a home directory", it.Path, it.Kind)
+		}
+	}
+	for _, it := range slices.Concat(d.State, d.Skel) {
 		if !validPath(it.Path) || it.Mode > 0o7777 {
 			return fmt.Errorf("state %q: want a clean relative path and a mode up to 7777", it.Path)
 		}

@@ -15,14 +15,34 @@ import (
 
 // Options are what Apply takes from its surroundings.
 type Options struct {
-	// Skel holds what a new home directory begins with: the composed
-	// system's /etc/skel. Nil makes empty homes.
-	Skel fs.FS
 	// Random makes machine ids and host keys; nil is crypto/rand's.
 	Random io.Reader
 	// Chown gives a name (a symlink itself, never what it points at) its
 	// owner; nil is (*os.Root).Lchown. A test that is not root passes its own.
 	Chown func(root *os.Root, name string, uid, gid int) error
+}
+
+// Run applies the bytes of an activation.json to the disk that is mounted at
+// dir. Only what a machine cannot start without is an error; the rest goes to
+// warn.
+func Run(dir string, data []byte, warn func(error)) error {
+	d, err := Parse(data)
+	if err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return fmt.Errorf("apply activation: %w", err)
+	}
+	defer root.Close()
+	if err := Apply(root, d, Options{}); err != nil {
+		warn(err)
+	}
+	// Without shadow nobody can log in, keys included.
+	if _, err := root.Stat(Shadow); err != nil {
+		return fmt.Errorf("apply activation: %w", err)
+	}
+	return nil
 }
 
 // Apply makes the disk at root hold the state that d declares. The error joins
@@ -51,7 +71,7 @@ func Apply(root *os.Root, d *Data, opt Options) error {
 	note("gshadow", a.gshadow(d))
 	for _, u := range d.Users {
 		if u.HomeMode != 0 {
-			note(fmt.Sprintf("home of %q", u.Name), a.home(u))
+			note(fmt.Sprintf("home of %q", u.Name), a.home(d.Skel, u))
 		}
 	}
 	return errors.Join(errs...)
@@ -251,7 +271,7 @@ func (a *applier) machineID(it Item) error {
 
 // home makes a home directory from the skeleton. It appears whole; one that
 // is there already is its owner's.
-func (a *applier) home(u User) error {
+func (a *applier) home(skel []Item, u User) error {
 	name := strings.TrimPrefix(u.Home, "/")
 	if _, err := a.root.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -260,10 +280,8 @@ func (a *applier) home(u User) error {
 		if err := a.root.Mkdir(temp, 0o700); err != nil {
 			return err
 		}
-		if a.opt.Skel != nil {
-			if err := a.skeleton(temp, u); err != nil {
-				return err
-			}
+		if err := a.skeleton(temp, skel, u); err != nil {
+			return err
 		}
 		if err := a.settle(temp, u.HomeMode, u.UID, u.GID); err != nil {
 			return err
@@ -272,40 +290,25 @@ func (a *applier) home(u User) error {
 	})
 }
 
-func (a *applier) skeleton(dst string, u User) error {
-	return fs.WalkDir(a.opt.Skel, ".", func(p string, e fs.DirEntry, err error) error {
-		if err != nil || p == "." {
-			return err
+func (a *applier) skeleton(dst string, skel []Item, u User) error {
+	for _, it := range skel {
+		to := path.Join(dst, it.Path)
+		var err error
+		switch it.Kind {
+		case Dir:
+			if err = a.root.Mkdir(to, 0o700); err == nil {
+				err = a.settle(to, it.Mode, u.UID, u.GID)
+			}
+		case File:
+			err = a.fill(to, strings.NewReader(it.Content), it.Mode, u.UID, u.GID)
+		case Link:
+			if err = a.root.Symlink(it.Target, to); err == nil {
+				err = a.opt.Chown(a.root, to, int(u.UID), int(u.GID))
+			}
 		}
-		info, err := e.Info()
 		if err != nil {
 			return err
 		}
-		to := path.Join(dst, p)
-		mode := uint32(info.Mode().Perm())
-		switch {
-		case e.IsDir():
-			if err := a.root.Mkdir(to, 0o700); err != nil {
-				return err
-			}
-			return a.settle(to, mode|0o700, u.UID, u.GID)
-		case info.Mode()&fs.ModeSymlink != 0:
-			target, err := fs.ReadLink(a.opt.Skel, p)
-			if err != nil {
-				return err
-			}
-			if err := a.root.Symlink(target, to); err != nil {
-				return err
-			}
-			return a.opt.Chown(a.root, to, int(u.UID), int(u.GID))
-		case info.Mode().IsRegular():
-			f, err := a.opt.Skel.Open(p)
-			if err != nil {
-				return err
-			}
-			defer f.Close()
-			return a.fill(to, f, mode|0o200, u.UID, u.GID)
-		}
-		return fmt.Errorf("skeleton: %q is %s", p, info.Mode().Type())
-	})
+	}
+	return nil
 }

@@ -293,3 +293,24 @@ func options(s string) []string {
 	}
 	return words
 }
+
+// HasLimits reports whether the file of a service sets resource limits.
+func HasLimits(service string) bool {
+	for line := range strings.Lines(service) {
+		words := strings.Fields(line)
+		if len(words) >= 3 && strings.TrimPrefix(words[0], "-") == "session" && slices.ContainsFunc(words[2:], func(w string) bool {
+			return strings.HasSuffix(w, "pam_limits.so")
+		}) {
+			return true
+		}
+	}
+	return false
+}
+
+// AddLimits returns the file of a service with resource limits at its end.
+func AddLimits(service string) string {
+	if service != "" && !strings.HasSuffix(service, "\n") {
+		service += "\n"
+	}
+	return service + "# Added by reprise: limits.conf(5) for every session.\nsession    required   pam_limits.so\n"
+}
