@@ -26,6 +26,9 @@ func (run *Run) build(ctx context.Context, job *Job) error {
 	if job.learn {
 		return run.learn(ctx, job)
 	}
+	if err := run.writeDrv(ctx, job); err != nil {
+		return fmt.Errorf("build %s: %w", job.drv.Name, err)
+	}
 	unlock, err := run.lock(ctx, job.drv.OutputPaths())
 	if err != nil {
 		return fmt.Errorf("build %s: %w", job.drv.Name, err)
@@ -63,6 +66,23 @@ func (run *Run) build(ctx context.Context, job *Job) error {
 		}
 		return run.enterBooks(ctx, job, infos)
 	})
+}
+
+// writeDrv writes the .drv of a job that waited for a promise.
+func (run *Run) writeDrv(ctx context.Context, job *Job) error {
+	run.mu.Lock()
+	unwritten := job.unwritten
+	run.mu.Unlock()
+	if !unwritten {
+		return nil
+	}
+	if _, err := run.r.Store.AddDerivation(ctx, job.drv); err != nil {
+		return err
+	}
+	run.mu.Lock()
+	job.unwritten = false
+	run.mu.Unlock()
+	return nil
 }
 
 // enterBooks registers outputs that are in place. The store brings its file

@@ -50,13 +50,14 @@ type Job struct {
 	promise bool
 
 	// Guarded by run.mu.
-	waits   int // inputs that are not there yet
-	inputs  []*Job
-	users   []*Job
-	weight  int64
-	chain   int64 // weight of the longest chain of jobs from this one on
-	started bool
-	turn    bool // it counts among run.running
+	waits     int // inputs that are not there yet
+	inputs    []*Job
+	users     []*Job
+	weight    int64
+	chain     int64 // weight of the longest chain of jobs from this one on
+	started   bool
+	turn      bool // it counts among run.running
+	unwritten bool // its .drv is not in the store yet
 
 	done chan struct{} // closed when the fields below are final
 	err  error
@@ -109,8 +110,12 @@ func (run *Run) Promise(p storepath.Path) (kept func(error)) {
 	job := &Job{run: run, key: p, promise: true, started: true, done: make(chan struct{})}
 	run.mu.Lock()
 	defer run.mu.Unlock()
-	run.byOutput[p] = job
-	run.open++
+	if other := run.byOutput[p]; other != nil && other.promise {
+		job = other // promised twice: the first to keep it counts
+	} else {
+		run.byOutput[p] = job
+		run.open++
+	}
 	return func(err error) {
 		run.mu.Lock()
 		defer run.mu.Unlock()
@@ -118,6 +123,10 @@ func (run *Run) Promise(p storepath.Path) (kept func(error)) {
 			err = fmt.Errorf("%s: %w", p.Name(), err)
 		}
 		run.finish(job, err)
+		if err != nil && !run.r.KeepGoing && len(run.failures) > 0 {
+			run.cancel(ErrStopped)
+			run.stop(ErrStopped)
+		}
 		run.dispatch()
 	}
 }
@@ -132,22 +141,61 @@ func (run *Run) AddPaths(paths ...storepath.Path) ([]*Job, error) {
 		}
 		ds[i] = d
 	}
-	return run.add(ds, paths)
+	return run.add(ds, paths, nil)
 }
 
 // Add writes the derivations to the store, inputs before users, and builds
 // them and what they need. Their output paths are filled in. An input
-// derivation is one added before, one earlier in ds, or one in the store.
-// The error is about ds itself; that a build failed is told by Wait.
+// derivation is one added before, one earlier in ds, or one in the store. A
+// derivation with a source that is only promised is written when the promise
+// is kept, since nothing in the store may refer to what is not there. The
+// error is about ds itself; that a build failed is told by Wait.
 func (run *Run) Add(ds ...*drv.Derivation) ([]*Job, error) {
-	paths, err := run.r.Store.AddDerivations(run.ctx, ds...)
-	if err != nil {
+	var now []*drv.Derivation
+	later := map[storepath.Path]bool{}
+	paths := make([]storepath.Path, len(ds))
+	for i, d := range ds {
+		var err error
+		if paths[i], err = d.Path(); err != nil {
+			return nil, err
+		}
+		if run.awaits(d, later) {
+			later[paths[i]] = true
+		} else {
+			now = append(now, d)
+		}
+	}
+	if _, err := run.r.Store.AddDerivations(run.ctx, now...); err != nil {
 		return nil, err
 	}
-	return run.add(ds, paths)
+	return run.add(ds, paths, later)
 }
 
-func (run *Run) add(ds []*drv.Derivation, paths []storepath.Path) ([]*Job, error) {
+// awaits says whether d cannot be written to the store yet: because of a
+// promise, or of an input derivation that cannot be either.
+func (run *Run) awaits(d *drv.Derivation, later map[storepath.Path]bool) bool {
+	run.mu.Lock()
+	defer run.mu.Unlock()
+	for p := range d.InputDrvs {
+		if job := run.byDrv[p]; later[p] || job != nil && job.unwritten {
+			return true
+		}
+	}
+	return slices.ContainsFunc(d.InputSrcs, func(p storepath.Path) bool {
+		job := run.byOutput[p]
+		if job == nil || !job.promise {
+			return false
+		}
+		select {
+		case <-job.done:
+			return job.err != nil
+		default:
+			return true
+		}
+	})
+}
+
+func (run *Run) add(ds []*drv.Derivation, paths []storepath.Path, later map[storepath.Path]bool) ([]*Job, error) {
 	var outputs []storepath.Path
 	for _, d := range ds {
 		outputs = append(outputs, d.OutputPaths()...)
@@ -163,7 +211,7 @@ func (run *Run) add(ds []*drv.Derivation, paths []storepath.Path) ([]*Job, error
 	}
 	jobs := make([]*Job, len(ds))
 	for i, d := range ds {
-		if jobs[i], err = run.addOne(d, paths[i], valid); err != nil {
+		if jobs[i], err = run.addOne(d, paths[i], valid, later[paths[i]]); err != nil {
 			return nil, fmt.Errorf("derivation %q: %w", d.Name, err)
 		}
 	}
@@ -173,16 +221,17 @@ func (run *Run) add(ds []*drv.Derivation, paths []storepath.Path) ([]*Job, error
 	return jobs, nil
 }
 
-// addOne makes the job of d. valid tells of d's outputs.
-func (run *Run) addOne(d *drv.Derivation, path storepath.Path, valid map[storepath.Path]bool) (*Job, error) {
+// addOne makes the job of d. valid tells of d's outputs, unwritten that the
+// job has to write the .drv first.
+func (run *Run) addOne(d *drv.Derivation, path storepath.Path, valid map[storepath.Path]bool, unwritten bool) (*Job, error) {
 	run.mu.Lock()
 	job, there := run.byDrv[path]
 	run.mu.Unlock()
 	if there {
 		return job, nil
 	}
-	job = &Job{run: run, drv: d, key: path, done: make(chan struct{})}
-	made := !slices.ContainsFunc(d.OutputPaths(), func(p storepath.Path) bool { return !valid[p] })
+	job = &Job{run: run, drv: d, key: path, unwritten: unwritten, done: make(chan struct{})}
+	made := !unwritten && !slices.ContainsFunc(d.OutputPaths(), func(p storepath.Path) bool { return !valid[p] })
 	if !made {
 		if err := supported(d); err != nil {
 			return nil, err
@@ -394,7 +443,7 @@ func (run *Run) finish(job *Job, err error) {
 	if run.open == 0 {
 		run.idle.Broadcast()
 	}
-	if job.promise && err != nil && context.Cause(run.ctx) == nil && len(job.users) > 0 {
+	if job.promise && err != nil && context.Cause(run.ctx) == nil && len(job.users) > 0 && !errors.Is(err, context.Canceled) {
 		run.failures = append(run.failures, err)
 	}
 	for _, user := range job.users {

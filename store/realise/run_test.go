@@ -269,13 +269,19 @@ func TestPromise(t *testing.T) {
 	d := r.derivation("unpack", "cat", map[string]string{"inputs": string(p)})
 	d.InputSrcs = append(d.InputSrcs, p)
 	slices.Sort(d.InputSrcs)
+	r.fill(d)
+	user := r.derivation("user", "cat", map[string]string{"inputs": string(d.Outputs["out"].Path)}, d)
 	run := r.realise.Start(r.ctx)
 	defer run.Close()
 	kept := run.Promise(p)
-	// Learning, because a .drv that refers to what is not there yet cannot be
-	// in the store.
-	d.Outputs["out"] = drv.Output{HashAlgo: "r:sha256"}
-	job, err := run.Learn(d)
+	jobs, err := run.Add(d, user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lesson := d.Clone()
+	lesson.Name = "lesson"
+	lesson.Outputs["out"] = drv.Output{HashAlgo: "r:sha256"}
+	job, err := run.Learn(lesson)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -291,11 +297,20 @@ func TestPromise(t *testing.T) {
 	if err := job.Wait(r.ctx); err != nil {
 		t.Fatal(err)
 	}
-	if got := r.content(job.Derivation()); got != "fetched" {
-		t.Errorf("content %q", got)
+	if err := jobs[1].Wait(r.ctx); err != nil {
+		t.Fatal(err)
 	}
+	for _, d := range []*drv.Derivation{d, user, job.Derivation()} {
+		if got := r.content(d); got != "fetched" {
+			t.Errorf("%s: content %q", d.Name, got)
+		}
+		if valid, err := r.store.Valid(r.ctx, r.path(d)); err != nil || !valid[r.path(d)] {
+			t.Errorf("%s.drv is not in the store: %v", d.Name, err)
+		}
+	}
+	r.clean()
 	// A promise that is broken fails those who need it, and is told once.
-	lost, err := storepath.MakeText("lost", nil, nil)
+	lost, err := storepath.MakeText("lost", []byte("never"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -304,6 +319,7 @@ func TestPromise(t *testing.T) {
 	slices.Sort(d.InputSrcs)
 	d.Outputs["out"] = drv.Output{HashAlgo: "r:sha256"}
 	broken := run.Promise(lost)
+	run.Promise(lost) // twice is once
 	job, err = run.Learn(d)
 	if err != nil {
 		t.Fatal(err)
