@@ -117,6 +117,7 @@ func (b *boot) prepare() error {
 		}
 	}
 	b.log.open()
+	attachConsole()
 	data, err := os.ReadFile("/proc/cmdline")
 	if err != nil {
 		return fmt.Errorf("read the kernel line: %w", err)
@@ -158,23 +159,23 @@ var errRescue = &Failure{Got: "reprise.rescue is on the kernel line", Do: []stri
 
 // attempt starts the system. It returns only with an error.
 func (b *boot) attempt() error {
-	var waits sync.WaitGroup
 	for _, name := range fileSystems {
-		waits.Go(func() {
+		go func() {
 			if err := b.devices.loader.Load(name); err != nil && !errors.Is(err, kmod.ErrUnknown) {
 				b.log.printf(logWarning, "%v", err)
 			}
-		})
+		}()
 	}
 	device, err := b.findRoot()
 	if err != nil {
 		return err
 	}
 	b.mark("disk found")
-	waits.Wait()
-	b.mark("modules")
+	b.await("ext4")
+	b.mark("ext4")
 	// Loaded while we mount: drivers that process 1 wants from its first second.
-	waits.Go(b.loadListed)
+	var listed sync.WaitGroup
+	listed.Go(b.loadListed)
 	if err := b.mountDisk(device); err != nil {
 		return err
 	}
@@ -186,13 +187,28 @@ func (b *boot) attempt() error {
 		return err
 	}
 	b.mark("activation")
+	b.await("erofs", "overlay")
+	b.mark("erofs, overlay")
 	init, err := b.compose()
 	if err != nil {
 		return err
 	}
 	b.mark("root")
-	waits.Wait()
+	listed.Wait()
+	b.devices.close(slowest)
+	b.mark("drivers")
 	return b.switchRoot(init)
+}
+
+// slowest is how long a driver that is being loaded may hold up the start.
+const slowest = 20 * time.Second
+
+// await waits until modules are loaded. Whether they could be, the mount that
+// needs them will tell.
+func (b *boot) await(names ...string) {
+	for _, name := range names {
+		_ = b.devices.loader.Load(name)
+	}
 }
 
 func (b *boot) loadListed() {
@@ -210,7 +226,7 @@ func (b *boot) loadListed() {
 func (b *boot) findRoot() (blockdev.Device, error) {
 	ref := b.line.Root
 	if ref.Key == "" {
-		_, all, _ := b.devices.find(blockdev.Ref{}, soon)
+		_, all, _ := b.devices.find(blockdev.Ref{}, 3*time.Second)
 		all, _ = b.devices.list(true)
 		return blockdev.Device{}, &Failure{Got: "the kernel line does not say where the root partition is",
 			Want: "root=PARTUUID=…", Seen: table(all)}

@@ -3,6 +3,7 @@ package stage1
 import (
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -17,32 +18,36 @@ import (
 type reach int
 
 const (
-	controllers reach = iota // mass storage controllers on PCI and of virtual machines, and their disks
+	swift       reach = iota // disks that answer at once: NVMe and those of virtual machines
+	controllers              // all mass storage controllers on PCI
 	buses                    // also USB, SD cards and all else that a disk may hang on
 	everything               // also keyboards, for the rescue shell
 )
 
-// soon is how long the disks behind the plain controllers may take before the
-// reach is widened: an NVMe drive answers in a tenth of that.
-const soon = 400 * time.Millisecond
+// quiet is how long nothing must happen before the reach is widened: the time
+// that the disks of each reach may take once their drivers are loaded. A disk
+// that takes longer is found all the same, with more drivers loaded.
+var quiet = map[reach]time.Duration{
+	swift:       150 * time.Millisecond,
+	controllers: 500 * time.Millisecond,
+}
 
 // covers says whether a device with this modalias is within reach.
 func (r reach) covers(modalias string) bool {
 	bus, rest, _ := strings.Cut(modalias, ":")
-	switch r {
-	case controllers:
-		switch bus {
-		case "pci":
-			return strings.Contains(rest, "bc01") // base class 1: mass storage
-		case "virtio", "scsi", "vmbus", "xen", "mmc":
-			return true
-		}
-		return false
-	case buses:
+	switch bus {
+	case "virtio", "scsi", "vmbus", "xen", "mmc":
+		return true // they are there only when what they hang on is
+	case "pci":
+		// Base class 1 is mass storage, sub-class 8 of it NVMe.
+		return strings.Contains(rest, "bc01sc08") || r >= controllers && strings.Contains(rest, "bc01") || r >= buses
+	case "hid", "serio":
+		return r >= everything
+	case "usb":
 		// A keyboard has interface class 3.
-		return bus != "hid" && bus != "serio" && !(bus == "usb" && strings.Contains(rest, "ic03"))
+		return r >= everything || r == buses && !strings.Contains(rest, "ic03")
 	}
-	return true
+	return r >= buses
 }
 
 // allBuses are the buses of /sys whose devices say a modalias that some module
@@ -56,7 +61,11 @@ type devices struct {
 	sys    fs.FS
 	events *uevents // nil when the kernel gave none: then /sys is read again and again
 	reach  reach
-	busy   sync.WaitGroup
+
+	mu      sync.Mutex
+	loading int       // modules that are being loaded
+	moved   time.Time // when a load last ended or a device last came
+	closed  bool      // no load is begun any more
 }
 
 func openDisk(name string) (blockdev.Disk, error) { return os.Open("/dev/" + name) }
@@ -65,31 +74,61 @@ func (d *devices) list(contents bool) ([]blockdev.Device, error) {
 	return blockdev.System{Sys: d.sys, Open: openDisk}.List(contents)
 }
 
-// coldplug loads modules for the devices that are there, each in its own time,
-// and returns how many devices asked for a module that is at hand.
-func (d *devices) coldplug() int {
-	asked := 0
+// coldplug loads modules for the devices that are there, each in its own time.
+func (d *devices) coldplug() {
 	for _, alias := range kmod.Modaliases(d.sys, allBuses, nil) {
-		if d.plug(alias) {
-			asked++
-		}
+		d.plug(alias)
 	}
-	return asked
 }
 
 // plug loads the modules for one device without waiting for them.
-func (d *devices) plug(modalias string) bool {
+func (d *devices) plug(modalias string) {
 	if !d.reach.covers(modalias) {
-		return false
+		return
 	}
-	if names, _ := d.loader.Index().Resolve(modalias); len(names) == 0 {
-		return false
+	names, _ := d.loader.Index().Resolve(modalias)
+	if !slices.ContainsFunc(names, func(n string) bool { return !d.loader.Tried(n) }) {
+		return
 	}
-	d.busy.Go(func() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return
+	}
+	d.loading++
+	go func() {
 		// A driver that refuses its device says so in the kernel's log.
 		_ = d.loader.Load(modalias)
-	})
-	return true
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.loading--
+		d.moved = time.Now()
+	}()
+}
+
+// settled says whether nothing is being loaded and nothing has happened for a
+// while.
+func (d *devices) settled(quiet time.Duration) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.loading == 0 && time.Since(d.moved) >= quiet
+}
+
+// close begins no more loads and waits for those that run, at most so long.
+// A load must not be cut off: process 1 ends its threads when it becomes the
+// system's first program, and a driver whose thread is killed while it probes
+// leaves its device without a driver (ahci: "probe failed with error -4").
+func (d *devices) close(most time.Duration) {
+	d.mu.Lock()
+	d.closed = true
+	d.mu.Unlock()
+	for begun := time.Now(); time.Since(begun) < most && !d.settled(0); {
+		time.Sleep(2 * time.Millisecond)
+	}
+	if d.events != nil {
+		d.events.close()
+		d.events = nil
+	}
 }
 
 // find waits for the device that ref names, at most so long. The last list of
@@ -97,7 +136,7 @@ func (d *devices) plug(modalias string) bool {
 // the same name.
 func (d *devices) find(ref blockdev.Ref, most time.Duration) (found, all []blockdev.Device, err error) {
 	begun := time.Now()
-	asked := d.coldplug()
+	d.coldplug()
 	for {
 		if all, err = d.list(ref.Contents()); err != nil {
 			return nil, nil, err
@@ -106,14 +145,14 @@ func (d *devices) find(ref blockdev.Ref, most time.Duration) (found, all []block
 			return found, all, nil
 		}
 		waited := time.Since(begun)
-		if d.reach < buses && (asked == 0 || waited > soon) {
-			d.reach = buses
-			d.coldplug()
-		}
 		if waited >= most {
 			return nil, all, nil
 		}
-		look := 100 * time.Millisecond
+		if d.reach < buses && d.settled(quiet[d.reach]) {
+			d.reach++
+			d.coldplug()
+		}
+		look := 20 * time.Millisecond
 		if waited > 3*time.Second {
 			look = time.Second // news wakes us anyway
 		}
@@ -128,7 +167,13 @@ func (d *devices) pause(most time.Duration) {
 		d.coldplug()
 		return
 	}
-	modaliases, _ := d.events.wait(most)
+	modaliases, news := d.events.wait(most)
+	if !news {
+		return
+	}
+	d.mu.Lock()
+	d.moved = time.Now()
+	d.mu.Unlock()
 	for _, a := range modaliases {
 		d.plug(a)
 	}

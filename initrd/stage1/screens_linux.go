@@ -103,3 +103,16 @@ func (s screens) countdown(most time.Duration) bool {
 		}
 	}
 }
+
+// attachConsole makes the console of devtmpfs our standard files: those that
+// the kernel gave us belong to a file of the initramfs that will be gone.
+func attachConsole() {
+	f, err := os.OpenFile("/dev/console", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	for fd := range 3 {
+		_ = unix.Dup3(int(f.Fd()), fd, 0)
+	}
+}
