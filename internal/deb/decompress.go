@@ -35,13 +35,13 @@ func decompress(ctx context.Context, r *io.SectionReader, compression string, xz
 		if err != nil {
 			return nil, fmt.Errorf("gzip: %w", err)
 		}
-		return pump(ctx, z, false), nil
+		return pump(ctx, compression, z, false), nil
 	case "zst":
 		z, err := zstd.NewReader(r, zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderConcurrency(runtime.GOMAXPROCS(0)))
 		if err != nil {
 			return nil, fmt.Errorf("zstd: %w", err)
 		}
-		return pump(ctx, z.IOReadCloser(), false), nil
+		return pump(ctx, compression, z.IOReadCloser(), false), nil
 	case "xz":
 		if xz == nil {
 			return newXZ(ctx, r)
@@ -50,7 +50,7 @@ func decompress(ctx context.Context, r *io.SectionReader, compression string, xz
 		if err != nil {
 			return nil, err
 		}
-		return pump(ctx, z, true), nil
+		return pump(ctx, compression, z, true), nil
 	}
 	return nil, fmt.Errorf("unknown compression %q", compression)
 }
@@ -75,6 +75,7 @@ type stream struct {
 // A part is a run of decoded bytes made by one goroutine. err is set before
 // chunks is closed.
 type part struct {
+	form   string // how it is compressed, for messages
 	chunks chan []byte
 	err    error
 	done   func() // called once the reader has taken all of it
@@ -87,7 +88,7 @@ func (p *part) fill(ctx context.Context, r io.Reader) {
 	defer close(p.chunks)
 	for {
 		b := *chunkPool.Get().(*[]byte)
-		n, err := io.ReadFull(r, b[:chunkSize])
+		n, err := readChunk(r, b[:chunkSize])
 		if n > 0 {
 			select {
 			case p.chunks <- b[:n]:
@@ -96,22 +97,33 @@ func (p *part) fill(ctx context.Context, r io.Reader) {
 				return
 			}
 		}
-		if err == io.EOF || err == io.ErrUnexpectedEOF {
+		if err == io.EOF {
 			return
 		}
 		if err != nil {
-			p.err = err
+			p.err = fmt.Errorf("decode %s: %w", p.form, err)
 			return
 		}
 	}
 }
 
+// readChunk is io.ReadFull that keeps the reader's own io.ErrUnexpectedEOF, by
+// which decoders tell a cut stream, apart from a last chunk that is short.
+func readChunk(r io.Reader, b []byte) (n int, err error) {
+	for n < len(b) && err == nil {
+		var k int
+		k, err = r.Read(b[n:])
+		n += k
+	}
+	return n, err
+}
+
 // pump decodes r one step ahead of its reader. pipe says that r may wait for
 // another process, so that only closing it ends a read.
-func pump(ctx context.Context, r io.ReadCloser, pipe bool) io.ReadCloser {
+func pump(ctx context.Context, form string, r io.ReadCloser, pipe bool) io.ReadCloser {
 	ctx, cancel := context.WithCancel(ctx)
 	parts := make(chan *part, 1)
-	p := &part{chunks: make(chan []byte, 8)}
+	p := &part{form: form, chunks: make(chan []byte, 8)}
 	parts <- p
 	close(parts)
 	s := &stream{ctx: ctx, cancel: cancel, parts: parts, close: r.Close, pipe: pipe}

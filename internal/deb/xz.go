@@ -50,7 +50,7 @@ func newXZ(ctx context.Context, r *io.SectionReader) (io.ReadCloser, error) {
 		if err != nil {
 			return nil, err
 		}
-		return pump(ctx, io.NopCloser(z), false), nil
+		return pump(ctx, "xz", io.NopCloser(z), false), nil
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	parts := make(chan *part)
@@ -65,6 +65,7 @@ func newXZ(ctx context.Context, r *io.SectionReader) (io.ReadCloser, error) {
 				return
 			}
 			p := &part{
+				form:   "xz",
 				chunks: make(chan []byte, b.plain/chunkSize+1),
 				done:   func() { <-free },
 			}
@@ -101,8 +102,8 @@ func xzBlocks(r *io.SectionReader) (header [xzHeaderSize]byte, blocks []xzBlock,
 		return header, nil, errors.New("xz: no single stream")
 	}
 	indexSize := (int64(binary.LittleEndian.Uint32(footer[4:])) + 1) * 4
-	if indexSize > min(maxXZIndex, size-2*xzHeaderSize) {
-		return header, nil, errors.New("xz: index too large")
+	if indexSize < 8 || indexSize > min(maxXZIndex, size-2*xzHeaderSize) {
+		return header, nil, errors.New("xz: the index cannot have its size")
 	}
 	index := make([]byte, indexSize)
 	if err := readFull(r, index, size-xzHeaderSize-indexSize, size); err != nil {
