@@ -57,13 +57,17 @@ func LoaderCache() Effect {
 			if err != nil {
 				return err
 			}
+			all := map[string]found{}
+			for _, f := range e.files("usr", "opt", "lib") {
+				all[realLibraryDir("/"+f.Path)] = f
+			}
 			var libraries []library
 			for _, dir := range dirs {
-				found, err := librariesIn(e, dir)
+				in, err := librariesIn(e, all, dir)
 				if err != nil {
 					return err
 				}
-				libraries = append(libraries, found...)
+				libraries = append(libraries, in...)
 			}
 			out := e.Output()
 			out.File("etc/ld.so.cache", 0o644, 0, 0, loaderCache(libraries))
@@ -185,17 +189,23 @@ type library struct {
 	flags        uint32
 }
 
-// librariesIn reads the libraries that are in dir itself, each soname once.
-func librariesIn(e *Env, dir string) ([]library, error) {
+// librariesIn reads the libraries that are in dir itself, each soname once. A
+// link counts by what it leads to; where that has no soname, the link's own
+// name is one.
+func librariesIn(e *Env, all map[string]found, dir string) ([]library, error) {
 	real := realLibraryDir(dir)
 	var libraries []library
 	seen := map[library]bool{}
 	for _, f := range e.files(real) {
 		name := strings.TrimPrefix(f.Path, real+"/")
-		if strings.Contains(name, "/") || !libraryName(name) || f.Kind == layer.Symlink {
+		if strings.Contains(name, "/") || !libraryName(name) {
 			continue
 		}
-		soname, flags, err := readLibrary(e.File(f.Package, f.Path))
+		target, ok := follow(all, f)
+		if !ok {
+			continue
+		}
+		soname, flags, err := readLibrary(e.File(target.Package, target.Path))
 		if err != nil {
 			return nil, fmt.Errorf("library %q: %w", "/"+f.Path, err)
 		}
@@ -212,6 +222,24 @@ func librariesIn(e *Env, dir string) ([]library, error) {
 		}
 	}
 	return libraries, nil
+}
+
+// follow finds the file that f is or leads to.
+func follow(all map[string]found, f found) (found, bool) {
+	for range 40 {
+		if f.Kind != layer.Symlink {
+			return f, true
+		}
+		target := f.Target
+		if !path.IsAbs(target) {
+			target = path.Join("/", path.Dir(f.Path), target)
+		}
+		var ok bool
+		if f, ok = all[realLibraryDir(path.Clean(target))]; !ok {
+			return f, false
+		}
+	}
+	return f, false
 }
 
 // Flags of a cache entry. Source: sysdeps/generic/ldconfig.h, glibc 2.41.
