@@ -175,12 +175,18 @@ func (c *checker) unknown(path string, n *node, name, key string, v any) {
 }
 
 // nearest returns the full names that the writer of key may have meant, best
-// first: a sibling spelt alike, the same name elsewhere, a full name spelt
-// alike.
+// first: a sibling spelt alike or in part the same, the same name elsewhere, a
+// full name spelt alike.
 func nearest(n *node, name, key string) []string {
 	var found []string
 	for _, sibling := range diag.Nearest(key, slices.Sorted(maps.Keys(n.children))) {
 		found = append(found, join(name, sibling))
+	}
+	for _, sibling := range slices.Sorted(maps.Keys(n.children)) {
+		a, b := strings.ToLower(sibling), strings.ToLower(key)
+		if len(found) == 0 && len(key) >= 3 && (strings.Contains(a, b) || strings.Contains(b, a)) {
+			found = append(found, join(name, sibling))
+		}
 	}
 	if len(found) > 0 {
 		return found
@@ -206,7 +212,7 @@ func build(file string, answer *response) (*Config, error) {
 	if answer.Places == nil {
 		answer.Places = map[string]Place{}
 	}
-	c := &checker{places: placeIndex{file: file, exact: answer.Places}, problems: answer.Problems, bad: map[string]bool{}}
+	c := &checker{places: placeIndex{file: file, exact: answer.Places, named: map[string]string{}}, problems: answer.Problems, bad: map[string]bool{}}
 	for _, path := range answer.Failed {
 		c.bad[path] = true
 	}

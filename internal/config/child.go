@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"runtime/metrics"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/go-jsonnet"
 	"github.com/google/go-jsonnet/ast"
@@ -23,11 +25,13 @@ const childVerb = "eval-config"
 // Bounds of the child that need no option. maxStackBytes is far below what
 // RLIMIT_DATA leaves, so that endless recursion is told from hunger.
 const (
-	maxStackBytes    = 128 << 20
-	maxOutputBytes   = 16 << 20
+	maxStackBytes    = 64 << 20
+	maxOutputBytes   = 8 << 20
 	maxProblems      = 40
+	maxDepth         = 12  // levels below which a failing value is not taken apart; options have 7
 	maxCallsDeep     = 500 // go-jsonnet's own default
 	exitChildProblem = 7   // the child could not even start
+	exitMemory       = 8   // the child saw that its memory runs out
 )
 
 // request is what the parent asks, on the child's standard input.
@@ -76,7 +80,12 @@ func evalMain(stdin, stdout *os.File) error {
 // than it uses, so RLIMIT_AS would hit the innocent; RLIMIT_DATA counts what is
 // mapped writable, which is what the heap and the stacks have grown to.
 // Source: Linux mm/mmap.c, may_expand_vm; Go runtime, malloc.go.
+//
+// At that wall the Go runtime dies in many ways, some of them unreadable, so
+// the process watches itself and ends a little before it, with a code of its
+// own.
 func bound(req request) error {
+	go watchMemory(uint64(req.MemoryBytes) / 4 * 3)
 	debug.SetMaxStack(maxStackBytes)
 	debug.SetMemoryLimit(req.MemoryBytes / 2) // collect harder before the wall is reached
 	for _, limit := range []struct {
@@ -92,6 +101,17 @@ func bound(req request) error {
 		}
 	}
 	return nil
+}
+
+// watchMemory ends the process when it has mapped more than limit bytes.
+func watchMemory(limit uint64) {
+	total := []metrics.Sample{{Name: "/memory/classes/total:bytes"}}
+	for {
+		if metrics.Read(total); total[0].Value.Uint64() > limit {
+			os.Exit(exitMemory)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
 }
 
 // An evaluation is one configuration being evaluated.
@@ -121,7 +141,15 @@ func evaluate(req request) response {
 	if err != nil {
 		panic("JSON value does not encode: " + err.Error())
 	}
+	if len(text) > maxOutputBytes/2 { // places and quoting want room, too
+		return response{Problems: diag.Problems{tooLong(req.File)}}
+	}
 	return response{Value: text, Places: e.places(text), Failed: e.failed, Problems: e.problems}
+}
+
+func tooLong(file string) diag.Problem {
+	return diag.Problem{File: file, Got: fmt.Sprintf("gives more than %d bytes of JSON", maxOutputBytes/2),
+		Want: "a configuration written by a person", Do: "look for a list or string that grows without need"}
 }
 
 func (e *evaluation) machine() *jsonnet.VM {
@@ -139,7 +167,7 @@ func (discard) Write(p []byte) (int, error) { return len(p), nil }
 // parse reads the configuration and all it imports, so that syntax errors of
 // every file are told at once and no unchecked file reaches the parser. A file
 // that cannot be read is left for evaluation: it may never be asked for. With
-// m, it also marks the programs outside the library proper.
+// m, it also marks the programs.
 func (e *evaluation) parse(vm *jsonnet.VM, m *marker) {
 	seen := map[string]bool{}
 	var visit func(from, imported string)
@@ -165,7 +193,8 @@ func (e *evaluation) parse(vm *jsonnet.VM, m *marker) {
 			return
 		}
 		imports := importsOf(node)
-		if m != nil && !strings.HasPrefix(file, builtinName("lib/")) {
+		if m != nil {
+			m.library = strings.HasPrefix(file, builtinName("lib/"))
 			m.mark(node, nil)
 		}
 		for _, next := range imports {
@@ -209,7 +238,7 @@ func (e *evaluation) run(vm *jsonnet.VM, program string) (string, error) {
 // value evaluates the configuration. When a part of it fails, the problem is
 // noted and the rest is still evaluated, so that all problems are told.
 func (e *evaluation) value(vm *jsonnet.VM) map[string]any {
-	value, ok := e.part(vm, "(import 'main')", "")
+	value, ok := e.part(vm, "(import 'main')", "", 0)
 	if !ok {
 		return nil
 	}
@@ -221,25 +250,28 @@ func (e *evaluation) value(vm *jsonnet.VM) map[string]any {
 	return object
 }
 
-// part evaluates the expression expr, which stands at path.
-func (e *evaluation) part(vm *jsonnet.VM, expr, path string) (any, bool) {
+// part evaluates the expression expr, which stands at path, depth levels down.
+func (e *evaluation) part(vm *jsonnet.VM, expr, path string, depth int) (any, bool) {
 	text, err := e.run(vm, expr)
 	if err == nil {
 		var value any
-		if err := json.Unmarshal([]byte(text), &value); err != nil {
-			panic("go-jsonnet gave no JSON: " + err.Error())
+		if json.Unmarshal([]byte(text), &value) == nil {
+			return value, true
 		}
-		return value, true
+		// go-jsonnet's JSON is good; our decoder stops 10,000 levels deep.
+		e.add(diag.Problem{File: e.im.main, Field: path, Got: "nests more than 10000 deep", Want: "a configuration", Do: "look for a list or object that holds itself"})
+		e.failed = append(e.failed, path)
+		return nil, false
 	}
 	names, shapeErr := e.run(vm, "local v = "+expr+"; if std.isObject(v) then std.objectFields(v) else if std.isFunction(v) then 'function' else null")
 	var fields []string
-	if shapeErr == nil && json.Unmarshal([]byte(names), &fields) == nil && fields != nil {
+	if shapeErr == nil && depth < maxDepth && json.Unmarshal([]byte(names), &fields) == nil && fields != nil {
 		object := map[string]any{}
 		for _, name := range fields {
 			if len(e.problems) >= maxProblems {
 				break
 			}
-			if v, ok := e.part(vm, expr+"["+quote(name)+"]", join(path, name)); ok {
+			if v, ok := e.part(vm, expr+"["+quote(name)+"]", join(path, name), depth+1); ok {
 				object[name] = v
 			}
 		}
@@ -304,9 +336,11 @@ func (m *marker) collect(places map[string]Place, path string, object map[string
 			continue
 		}
 		at := join(path, name)
-		numbers := m.numbers(entry[0])
-		if len(numbers) > 0 {
-			places[at] = m.sites[numbers[len(numbers)-1]].place
+		uses := m.uses(entry[0])
+		if len(uses) > 0 {
+			if s := m.sites[uses[len(uses)-1].site]; !s.library {
+				places[at] = s.place
+			}
 		}
 		var fields map[string]json.RawMessage
 		var array [2]json.RawMessage
@@ -317,38 +351,41 @@ func (m *marker) collect(places map[string]Place, path string, object map[string
 			}
 		case '[':
 			if json.Unmarshal(entry[1], &array) == nil {
-				m.collectArray(places, at, numbers, array)
+				m.collectArray(places, at, uses, array)
 			}
 		}
 	}
 }
 
 // collectArray reads [null, elements]; elements that are no objects are null.
-func (m *marker) collectArray(places map[string]Place, path string, numbers []int, array [2]json.RawMessage) {
+func (m *marker) collectArray(places map[string]Place, path string, uses []use, array [2]json.RawMessage) {
 	var elements []map[string]json.RawMessage
 	if json.Unmarshal(array[1], &elements) != nil {
 		return
 	}
-	for i, place := range m.elements(numbers, len(elements)) {
-		if place.Line > 0 {
-			places[join(path, i)] = place
+	known := m.elements(uses)
+	for i, element := range elements {
+		if len(known) == len(elements) && known[i].Line > 0 {
+			places[join(path, i)] = known[i]
 		}
-		m.collect(places, join(path, i), elements[i])
+		m.collect(places, join(path, i), element)
 	}
 }
 
-// numbers decodes a list of site numbers; nil when it is none.
-func (m *marker) numbers(raw json.RawMessage) []int {
-	var numbers []int
-	if json.Unmarshal(raw, &numbers) != nil {
+// uses decodes the value of a companion; nil when it is none of ours.
+func (m *marker) uses(raw json.RawMessage) []use {
+	var pairs [][2]int
+	if json.Unmarshal(raw, &pairs) != nil {
 		return nil
 	}
-	for _, n := range numbers {
-		if n < 0 || n >= len(m.sites) {
+	var uses []use
+	for _, p := range pairs {
+		if p[0] < 0 || p[0] >= len(m.sites) || p[1] < 0 || p[1] > maxOutputBytes {
 			return nil
 		}
+		uses = append(uses, use{site: p[0], size: p[1]})
 	}
-	return numbers
+	return uses
 }
 
 func kindOf(v any) string {

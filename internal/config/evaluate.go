@@ -48,6 +48,9 @@ func Evaluate(ctx context.Context, profile string, opt EvalOptions) (*Config, er
 	return build(file, answer)
 }
 
+// Profiles returns the names of the profiles that reprise ships, sorted.
+func Profiles() []string { return profiles.Names() }
+
 // find tells what a profile argument means: a file, or a shipped profile.
 func find(profile string) (file string, builtin bool, err error) {
 	info, statErr := os.Stat(profile)
@@ -103,8 +106,7 @@ func askChild(ctx context.Context, file string, builtin bool, opt EvalOptions) (
 	death := diag.Problem{File: file}
 	switch {
 	case stdout.over:
-		death.Got = fmt.Sprintf("gives more than %d bytes of JSON", maxOutputBytes)
-		death.Want, death.Do = "a configuration", "look for a list or string that grows without need"
+		death = tooLong(file)
 	case runErr == nil:
 		var answer response
 		if err := json.Unmarshal(stdout.data, &answer); err != nil {
@@ -117,7 +119,7 @@ func askChild(ctx context.Context, file string, builtin bool, opt EvalOptions) (
 	case bytes.Contains(stderr.data, []byte("stack overflow")), bytes.Contains(stderr.data, []byte("stack exceeds")):
 		death.Got = "calls itself without end, or nests without end"
 		death.Want, death.Do = "a computation that ends", "look for a function that calls itself (tailstrict?), or for very deep nesting"
-	case outOfMemory(stderr.data):
+	case outOfMemory(cmd, stderr.data, opt.MemoryBytes):
 		death.Got = fmt.Sprintf("needs more than %d MiB of memory to evaluate", opt.MemoryBytes>>20)
 		death.Want, death.Do = "a configuration that fits", "look for a list or string that grows without end"
 	default:
@@ -134,14 +136,23 @@ func killed(cmd *exec.Cmd, signal syscall.Signal) bool {
 	return ok && status.Signaled() && status.Signal() == signal
 }
 
-// outOfMemory knows the Go runtime's last words when the kernel refuses memory.
-func outOfMemory(stderr []byte) bool {
-	for _, words := range []string{"out of memory", "cannot allocate memory", "cannot reserve", "failed to create new OS thread", "failed to allocate"} {
+// outOfMemory knows the evaluator's own exit code, the Go runtime's last words
+// when the kernel refuses memory, and, for a runtime that dies without words,
+// how much the process had.
+func outOfMemory(cmd *exec.Cmd, stderr []byte, limit int64) bool {
+	if cmd.ProcessState == nil {
+		return false
+	}
+	if cmd.ProcessState.ExitCode() == exitMemory {
+		return true
+	}
+	for _, words := range []string{"out of memory", "cannot allocate memory", "failed to create new OS thread", "pthread_create failed"} {
 		if bytes.Contains(stderr, []byte(words)) {
 			return true
 		}
 	}
-	return false
+	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	return ok && usage.Maxrss<<10 > limit/3
 }
 
 // keep holds the first max bytes written to it and takes the rest in silence.

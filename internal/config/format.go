@@ -66,7 +66,11 @@ var (
 	keyMapFormat = format{"key map", "a console key map such as us or de-latin1", "us",
 		matching(`[A-Za-z0-9_+.-]+`, 64), nil}
 	absoluteFormat = format{"absolute path", "an absolute path without . and .. and doubled slashes", "/srv/samples",
-		func(s string) bool { return strings.HasPrefix(s, "/") && plainPath(s) }, func(s string) string { return path.Clean("/" + s) }}
+		func(s string) bool { return strings.HasPrefix(s, "/") && plainPath(s) }, mendPath}
+	shellFormat = format{"absolute path", "the absolute path of a shell", "/bin/bash",
+		func(s string) bool { return absoluteFormat.ok(s) && !strings.ContainsAny(s, ": ") }, func(s string) string { return "/bin/" + path.Base(s) }}
+	homeFormat = format{"absolute path", "an absolute path below /home or another place that is kept", "/home/rig",
+		func(s string) bool { return absoluteFormat.ok(s) && s != "/" && !strings.ContainsAny(s, ": ") }, mendPath}
 	etcPathFormat = format{"path below /etc", "a path below /etc, without the leading /etc/", "motd",
 		func(s string) bool {
 			return plainPath(s) && s != "." && !strings.HasPrefix(s, "/") && !strings.HasPrefix(s, "../") && s != ".."
@@ -80,9 +84,8 @@ var (
 		matching(unitExpr, 255), func(s string) string { return s + ".target" }}
 	pciFormat = format{"PCI address", "a PCI address as lspci prints it", "00:1b.0",
 		matching(`(?:[0-9a-f]{4}:)?[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]`, 12), strings.ToLower}
-	keyFormat = format{"ssh public key", "an ssh public key: the one line of a .pub file", "ssh-ed25519 AAAA… you@studio",
+	keyFormat = format{"ssh public key", wantKey, "ssh-ed25519 AAAA… you@studio",
 		func(s string) bool { return checkKey(s) == nil }, nil}
-	lineFormat  = format{"line of text", "one line of text", "…", oneLine, nil}
 	textFormat  = format{"text", "text", "…", func(s string) bool { return !strings.ContainsRune(s, 0) }, nil}
 	gecosFormat = format{"line of text", "one line of text without colons", "Live rig",
 		func(s string) bool { return oneLine(s) && !strings.Contains(s, ":") }, nil}
@@ -156,6 +159,8 @@ func dashed(s string) string {
 		return '-'
 	}, s)
 }
+
+func mendPath(s string) string { return path.Clean("/" + s) }
 
 func mendModule(s string) string {
 	s = path.Base(s)

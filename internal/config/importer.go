@@ -34,6 +34,8 @@ type importer struct {
 	main     string // shown name of the configuration
 	mainFile string // the file itself; "" for a built-in profile
 
+	own map[string]jsonnet.Contents // programs of ours, by the names that only marked programs import
+
 	rel      map[string]string // shown name → path below root, for what was read there
 	contents map[string]jsonnet.Contents
 	size     int
@@ -45,6 +47,7 @@ type importer struct {
 func newImporter(file string, builtin bool) (*importer, error) {
 	im := &importer{
 		main:     file,
+		own:      map[string]jsonnet.Contents{freshName: jsonnet.MakeContents(freshProgram), sizeName: jsonnet.MakeContents(sizeProgram)},
 		rel:      map[string]string{},
 		contents: map[string]jsonnet.Contents{},
 		problems: map[string]diag.Problem{},
@@ -65,6 +68,9 @@ func newImporter(file string, builtin bool) (*importer, error) {
 // Import implements jsonnet.Importer. importedFrom is a shown name, or ""
 // for our own program around the configuration.
 func (im *importer) Import(importedFrom, imported string) (jsonnet.Contents, string, error) {
+	if own, ok := im.own[imported]; ok && importedFrom == "" {
+		return own, "<std>" + imported, nil
+	}
 	if importedFrom == "" {
 		c, err := im.read(im.main, func() (fs.File, error) {
 			if im.mainFile == "" {

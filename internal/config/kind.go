@@ -43,9 +43,9 @@ func (k boolean) check(c *checker, path string, v any) (any, bool) {
 	if b, ok := v.(bool); ok {
 		return b, true
 	}
-	do := "write " + last(path) + ": true"
+	do := advise(path, "true")
 	if s, ok := v.(string); ok && slices.Contains([]string{"no", "off", "false", "0", ""}, strings.ToLower(s)) || v == 0.0 {
-		do = "write " + last(path) + ": false"
+		do = advise(path, "false")
 	}
 	c.fail(path, "is "+kindOf(v), k.want(), do)
 	return nil, false
@@ -80,11 +80,21 @@ func (k integer) check(c *checker, path string, v any) (any, bool) {
 			suggestion = n
 		}
 	}
-	c.fail(path, "is "+kindOf(v), k.want(), fmt.Sprintf("write %s: %d", last(path), suggestion))
+	c.fail(path, "is "+kindOf(v), k.want(), advise(path, strconv.Itoa(suggestion)))
 	return nil, false
 }
 
-// last is the last part of a path, as it is written in a file.
+// advise says how to write a value, given in Jsonnet, at a path.
+func advise(path, value string) string {
+	name := last(path)
+	if name == "" {
+		return "write " + value
+	}
+	return "write " + name + ": " + value
+}
+
+// last is the last part of a path, as it is written in a file: "" for an
+// element of a list.
 func last(path string) string {
 	part := strings.TrimPrefix(strings.TrimPrefix(path, parent(path)), ".")
 	if inner, ok := strings.CutPrefix(part, "["); ok {
@@ -92,7 +102,7 @@ func last(path string) string {
 		if name, err := strconv.Unquote(inner); err == nil {
 			return "'" + strings.ReplaceAll(name, "'", `\'`) + "'"
 		}
-		return "element " + inner
+		return ""
 	}
 	return part
 }
@@ -127,10 +137,7 @@ func (k text) advice(path, s string) string {
 			better = mended
 		}
 	}
-	if strings.HasPrefix(last(path), "element ") {
-		return "write '" + better + "'"
-	}
-	return "write " + last(path) + ": '" + better + "'"
+	return advise(path, "'"+better+"'")
 }
 
 // enum is one of a few strings.
@@ -148,7 +155,7 @@ func (k enum) check(c *checker, path string, v any) (any, bool) {
 	if near := diag.Nearest(s, k); ok && len(near) > 0 {
 		better = near[0]
 	}
-	c.fail(path, "is "+kindOf(v), k.want(), "write "+last(path)+": '"+better+"'")
+	c.fail(path, "is "+kindOf(v), k.want(), advise(path, "'"+better+"'"))
 	return nil, false
 }
 
@@ -161,7 +168,8 @@ func quoteAll(names []string) []string {
 }
 
 // list is a list of one kind. With unique, a value that comes again is left
-// out: modules and people ask for the same package.
+// out: modules and people ask for the same package. Bad elements are left out,
+// too, so that the good ones can still be compared with other options.
 type list struct {
 	of     kind
 	plural string // of the elements: "package names"
@@ -174,19 +182,22 @@ func (k list) want() string { return "a list of " + k.plural }
 func (k list) check(c *checker, path string, v any) (any, bool) {
 	elements, ok := v.([]any)
 	if !ok {
-		do := "write " + last(path) + ": []"
+		do := advise(path, "[]")
 		if s, isString := v.(string); isString {
 			if fields := strings.Fields(s); len(fields) > 0 {
-				do = "write " + last(path) + ": [" + strings.Join(quoteAll(fields), ", ") + "]"
+				do = advise(path, "["+strings.Join(quoteAll(fields), ", ")+"]")
 			}
 		}
 		c.fail(path, "is "+kindOf(v), k.want(), do)
 		return nil, false
 	}
-	kept, whole := []any{}, true
+	kept := []any{}
 	for i, e := range elements {
+		if e == nil { // if condition then 'package' gives null without an else
+			continue
+		}
 		value, ok := k.of.check(c, join(path, i), e)
-		if whole = whole && ok; !ok || k.unique && slices.Contains(kept, value) {
+		if !ok || k.unique && slices.Contains(kept, value) {
 			continue
 		}
 		if len(kept) < i {
@@ -194,7 +205,7 @@ func (k list) check(c *checker, path string, v any) (any, bool) {
 		}
 		kept = append(kept, value)
 	}
-	return kept, whole
+	return kept, true
 }
 
 // attrs is an object with free names.
@@ -210,25 +221,23 @@ func (k attrs) want() string { return "an object of " + k.plural }
 func (k attrs) check(c *checker, path string, v any) (any, bool) {
 	object, ok := v.(map[string]any)
 	if !ok {
-		c.fail(path, "is "+kindOf(v), k.want(), "write "+last(path)+": {}")
+		c.fail(path, "is "+kindOf(v), k.want(), advise(path, "{}"))
 		return nil, false
 	}
-	kept, whole := map[string]any{}, true
+	kept := map[string]any{}
 	for _, name := range sorted(object) {
 		if object[name] == nil {
 			continue
 		}
 		if !k.key.ok(name) {
 			c.fail(join(path, name), "is no good name", k.key.want, "write '"+k.key.example+"'")
-			whole = false
 			continue
 		}
-		value, ok := k.of.check(c, join(path, name), object[name])
-		if whole = whole && ok; ok {
+		if value, ok := k.of.check(c, join(path, name), object[name]); ok {
 			kept[name] = value
 		}
 	}
-	return kept, whole
+	return kept, true
 }
 
 // record is an object with fixed fields, all wanted, as an element of a list.
@@ -307,6 +316,6 @@ func (k scalar) check(c *checker, path string, v any) (any, bool) {
 			return v, true
 		}
 	}
-	c.fail(path, "is "+kindOf(v), k.want(), "write "+last(path)+": "+k.format.example)
+	c.fail(path, "is "+kindOf(v), k.want(), advise(path, k.format.example))
 	return nil, false
 }

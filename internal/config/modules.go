@@ -48,11 +48,22 @@ func (c *Config) install(option string, packages ...string) {
 	}
 }
 
-// etc, unit, userUnit, sysctl and variable set what the file has not set.
+// etc sets a file that the user's file does not set.
 func (c *Config) etc(path, mode, text string) { absent(c.Environment.Etc, path, EtcFile{text, mode}) }
 
-func (c *Config) unit(name, text string, wantedBy ...string) {
-	absent(c.Systemd.Units, name, Unit{Text: text, Enable: true, WantedBy: append([]string{}, wantedBy...)})
+// unit sets a unit, or of a unit of the user's what is left open there.
+func unit(units map[string]Unit, name, text string, wantedBy ...string) {
+	u, ok := units[name]
+	if ok && !u.Enable {
+		return
+	}
+	if u.Enable = true; u.Text == "" {
+		u.Text = text
+	}
+	if len(u.WantedBy) == 0 {
+		u.WantedBy = append([]string{}, wantedBy...)
+	}
+	units[name] = u
 }
 
 func absent[V any](m map[string]V, key string, value V) {
@@ -108,7 +119,7 @@ func musnix(c *Config) {
 	}
 	if m.DasWatchdog.Enable {
 		c.install("musnix.das_watchdog.enable", "das-watchdog")
-		c.unit("das-watchdog.service", `[Unit]
+		unit(c.Systemd.Units, "das-watchdog.service", `[Unit]
 Description=Take real-time priority from programs that hog the machine
 
 [Service]
@@ -117,7 +128,7 @@ ExecStart=/usr/sbin/das_watchdog
 	}
 	if m.SoundcardPCIID != "" {
 		c.install("musnix.soundcardPciId", "pciutils")
-		c.unit("pci-latency.service", `[Unit]
+		unit(c.Systemd.Units, "pci-latency.service", `[Unit]
 Description=Latency timer of the sound card on the PCI bus
 
 [Service]
@@ -161,7 +172,7 @@ func rtirq(c *Config) {
 		fmt.Fprintf(&b, "RTIRQ_HIGH_LIST=%q\n", r.HighList)
 	}
 	c.etc("default/rtirq", "0644", b.String())
-	c.unit("rtirq.service", `[Unit]
+	unit(c.Systemd.Units, "rtirq.service", `[Unit]
 Description=Priorities of interrupt threads
 After=sound.target
 
@@ -185,18 +196,18 @@ func jack(c *Config) {
 	for _, o := range j.ExtraOptions {
 		words = append(words, unitWord(o))
 	}
-	absent(c.Systemd.User.Units, "jackd.service", Unit{Enable: true, WantedBy: []string{"default.target"}, Text: `[Unit]
+	unit(c.Systemd.User.Units, "jackd.service", `[Unit]
 Description=JACK sound server
 ConditionGroup=audio
 ConditionUser=!root
 
 [Service]
 Environment=JACK_NO_AUDIO_RESERVATION=1
-ExecStart=` + strings.Join(words, " ") + `
+ExecStart=`+strings.Join(words, " ")+`
 LimitRTPRIO=infinity
 LimitMEMLOCK=infinity
 Restart=on-failure
-`})
+`, "default.target")
 }
 
 // unitWord writes one word of a command line for ExecStart=, where % and $
@@ -213,7 +224,7 @@ func governor(c *Config) {
 		return
 	}
 	c.Boot.KernelParams = withAll(c.Boot.KernelParams, "cpufreq.default_governor="+g)
-	c.unit("cpufreq.service", `[Unit]
+	unit(c.Systemd.Units, "cpufreq.service", `[Unit]
 Description=CPU frequency governor
 After=systemd-modules-load.service systemd-udev-trigger.service
 ConditionPathIsReadWrite=/sys/devices/system/cpu
@@ -271,7 +282,7 @@ func sudo(c *Config) {
 func console(c *Config) {
 	if k := c.Console.KeyMap; k != "us" {
 		c.install("console.keyMap", "kbd", "console-data")
-		c.unit("console-keymap.service", `[Unit]
+		unit(c.Systemd.Units, "console-keymap.service", `[Unit]
 Description=Key map of the console
 Before=getty.target
 
@@ -284,11 +295,11 @@ TTYPath=/dev/tty1
 `, "multi-user.target")
 	}
 	if u := c.Services.Getty.AutologinUser; u != "" {
-		for unit, line := range map[string]string{
+		for name, line := range map[string]string{
 			"getty@.service":        "- $TERM",
 			"serial-getty@.service": "--keep-baud 115200,57600,38400,9600 - $TERM",
 		} {
-			c.unit(unit+".d/autologin.conf", "[Service]\nExecStart=\nExecStart=-/sbin/agetty --autologin "+u+" --noclear "+line+"\n")
+			unit(c.Systemd.Units, name+".d/autologin.conf", "[Service]\nExecStart=\nExecStart=-/sbin/agetty --autologin "+u+" --noclear "+line+"\n")
 		}
 	}
 }

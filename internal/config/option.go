@@ -16,8 +16,9 @@ type Option struct {
 	Doc     string // sentences, in plain text
 	Example string // a value in Jsonnet
 
-	kind  kind
-	value any // default; nil when it is computed later
+	kind     kind
+	value    any  // default; nil when there is none, or a computed one
+	computed bool // Default is words
 }
 
 // Options returns every option, sorted by name: the source of the reference,
@@ -44,7 +45,7 @@ func declare(name string, k kind, value any, example, doc string) Option {
 // words says how.
 func computed(name string, k kind, words, example, doc string) Option {
 	o := declare(name, k, nil, example, doc)
-	o.Default = words
+	o.Default, o.computed = words, true
 	return o
 }
 

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -27,8 +28,9 @@ func (p Place) String() string {
 
 // placeIndex is the place of every path that a file sets.
 type placeIndex struct {
-	file  string           // the configuration itself, for paths without a place
-	exact map[string]Place // by Path
+	file  string            // the configuration itself, for paths without a place
+	exact map[string]Place  // by Path
+	named map[string]string // Path → the one the user knows, where elements of a list were left out before it
 }
 
 // Path joins names and indexes to the path of a value as problems print it:
@@ -101,6 +103,7 @@ func (x placeIndex) find(path string) (Place, bool) {
 // move gives the element of a list its place under its new index.
 func (x placeIndex) move(from, to string) {
 	delete(x.exact, to)
+	x.named[to] = from
 	if place, ok := x.exact[from]; ok {
 		x.exact[to] = place
 	}
@@ -113,28 +116,35 @@ func (c *Config) Problem(path, got, want, do string) diag.Problem {
 }
 
 func (x placeIndex) problem(path, got, want, do string) diag.Problem {
-	p := diag.Problem{File: x.file, Field: path, Got: got, Want: want, Do: do}
+	p := diag.Problem{File: x.file, Field: x.name(path), Got: got, Want: want, Do: do}
 	if place, exact := x.find(path); exact {
 		p.File, p.Line, p.Col = place.File, place.Line, place.Col
 	}
 	return p
 }
 
-// PackageProblem makes a problem with one root package: at the option that
-// asked for it, which Roots knows.
+// name is path as the user counts elements.
+func (x placeIndex) name(path string) string {
+	for at := path; at != ""; at = parent(at) {
+		if named, ok := x.named[at]; ok {
+			return named + strings.TrimPrefix(path, at)
+		}
+	}
+	return path
+}
+
+// PackageProblem makes a problem with one of the packages of Roots, at the
+// option that asked for it. got names the package: `"jackd3" is not in the
+// archive`.
 func (c *Config) PackageProblem(name, got, want, do string) diag.Problem {
-	for i, p := range c.Environment.SystemPackages {
-		if p != name {
-			continue
-		}
-		path := Path("environment", "systemPackages", i)
-		if from, ok := c.origins[name]; ok {
-			return c.Problem(from, "asks for package "+strconv.Quote(name)+", which "+got, want, do)
-		}
-		return c.Problem(path, strconv.Quote(name)+" "+got, want, do)
+	if option, ok := c.origins[name]; ok {
+		return c.Problem(option, "needs a package, but "+got, want, do)
+	}
+	if i := slices.Index(c.Environment.SystemPackages, name); i >= 0 {
+		return c.Problem(Path("environment", "systemPackages", i), got, want, do)
 	}
 	if name == c.KernelPackage() {
-		return c.Problem("boot.kernelPackages", "asks for package "+strconv.Quote(name)+", which "+got, want, do)
+		return c.Problem("boot.kernelPackages", "needs a package, but "+got, want, do)
 	}
-	return diag.Problem{File: c.places.file, Field: "package " + strconv.Quote(name), Got: got, Want: want, Do: do}
+	return diag.Problem{File: c.places.file, Field: "every machine", Got: "needs a package, but " + got, Want: want, Do: do}
 }

@@ -16,22 +16,46 @@ import (
 // of the parsed program stands a hidden one of a name that nobody can clash
 // with by accident, whose value is the number of the place in a table of ours:
 //
-//	"\u0001place hostName":: [17]
+//	"\u0001place hostName":: [[17, 0]]
 //
 // Wherever hostName is overridden, its companion is; where it is extended by
 // +: the companion is extended by +: too and lists all places that took part,
-// oldest first. A program that walks the finished object then reads places
+// oldest first, each with how many elements it gave to a list. A program that walks the finished object then reads places
 // off (placesProgram). Manifestation never shows hidden fields, but
 // std.objectFieldsAll does, so values are evaluated from a second, untouched
 // parse; nothing but places comes from the marked one.
+//
+// Objects that no source shows, such as those of std.mergePatch, have no
+// companions, and laid over others they would leave the companions of what they
+// hide in force. So whatever is added to an object goes through freshProgram
+// first, which gives every field without a companion an empty one: its place is
+// not known. So are the places of the library's own fields: nobody writes there.
 
 const companion = "\x01place "
 
+// freshName is how marked programs import freshProgram; only they can, see
+// importer.Import.
+const freshName = "\x01fresh"
+
+// sizeName is the same for sizeProgram.
+const sizeName = "\x01size"
+
+const sizeProgram = `function(v) if std.isArray(v) then std.length(v) else 0`
+
+const freshProgram = `
+function(v)
+  if !std.isObject(v) then v else
+    local fields = std.objectFieldsAll(v);
+    local bare = [f for f in fields if !std.startsWith(f, '\u0001place ') && !std.objectHasAll(v, '\u0001place ' + f)];
+    std.foldl(function(object, f) object + { ['\u0001place ' + f]:: [] }, bare, v)
+`
+
 // A site is one field definition in the source.
 type site struct {
-	place Place
-	body  ast.Node
-	scope *scope
+	place   Place
+	body    ast.Node
+	scope   *scope
+	library bool // in the library: places are not told
 }
 
 // scope binds names to their definitions, innermost first, as far as they are
@@ -57,7 +81,10 @@ func (s *scope) lookup(name ast.Identifier) ast.Node {
 }
 
 // marker adds companions to programs and collects their sites.
-type marker struct{ sites []site }
+type marker struct {
+	sites   []site
+	library bool // the program being marked is of the library
+}
 
 // mark walks a desugared program and adds companions to its objects in place.
 func (m *marker) mark(node ast.Node, s *scope) {
@@ -83,6 +110,12 @@ func (m *marker) mark(node ast.Node, s *scope) {
 		m.mark(node.Body, s)
 	case *ast.DesugaredObject:
 		m.markObject(node, s)
+	case *ast.Binary:
+		m.mark(node.Left, s)
+		m.mark(node.Right, s)
+		if node.Op == ast.BopPlus {
+			node.Right = fresh(node.Right)
+		}
 	default:
 		for _, child := range toolutils.Children(node) {
 			m.mark(child, s)
@@ -106,21 +139,70 @@ func (m *marker) markObject(object *ast.DesugaredObject, s *scope) {
 		m.mark(f.Body, inner)
 	}
 	fields := object.Fields
-	for _, f := range object.Fields {
+	for i, f := range object.Fields {
+		if f.PlusSuper {
+			object.Fields[i].Body = fresh(f.Body)
+		}
 		if f.LocRange.FileName == "" || !f.LocRange.Begin.IsSet() {
 			continue
 		}
-		number := &ast.LiteralNumber{OriginalString: strconv.Itoa(len(m.sites))}
-		m.sites = append(m.sites, site{place: placeOf(&f.LocRange), body: f.Body, scope: inner})
+		use := m.use(f.Body)
+		m.sites = append(m.sites, site{place: placeOf(&f.LocRange), body: f.Body, scope: inner, library: m.library})
 		fields = append(fields, ast.DesugaredObjectField{
 			Hide:      ast.ObjectFieldHidden,
 			Name:      companionName(f.Name),
-			Body:      &ast.Array{Elements: []ast.CommaSeparatedExpr{{Expr: number}}},
+			Body:      use,
 			PlusSuper: f.PlusSuper,
 			LocRange:  f.LocRange,
 		})
 	}
 	object.Fields = fields
+}
+
+// fresh wraps an expression in freshProgram, unless it shows its own fields.
+func fresh(node ast.Node) ast.Node {
+	switch node.(type) {
+	case *ast.DesugaredObject, *ast.Array, *ast.LiteralString, *ast.LiteralNumber, *ast.LiteralBoolean:
+		return node
+	}
+	return call(freshName, node)
+}
+
+// call applies one of our programs. Its only variables are those of node, which
+// every closure around it has captured already.
+func call(program string, node ast.Node) ast.Node {
+	apply := &ast.Apply{
+		Target:    &ast.Import{File: &ast.LiteralString{Value: program}},
+		Arguments: ast.Arguments{Positional: []ast.CommaSeparatedExpr{{Expr: node}}},
+	}
+	apply.SetFreeVariables(node.FreeVariables())
+	return apply
+}
+
+// use is the value of a companion: [[number of the next site, size of body]].
+func (m *marker) use(body ast.Node) ast.Node {
+	var size ast.Node = &ast.LiteralNumber{OriginalString: "0"}
+	switch stale(body).(type) {
+	case *ast.DesugaredObject, *ast.LiteralString, *ast.LiteralNumber, *ast.LiteralBoolean, *ast.Function:
+	default:
+		size = call(sizeName, body)
+	}
+	number := &ast.LiteralNumber{OriginalString: strconv.Itoa(len(m.sites))}
+	pair := &ast.Array{Elements: []ast.CommaSeparatedExpr{{Expr: number}, {Expr: size}}}
+	pair.SetFreeVariables(size.FreeVariables())
+	list := &ast.Array{Elements: []ast.CommaSeparatedExpr{{Expr: pair}}}
+	list.SetFreeVariables(size.FreeVariables())
+	return list
+}
+
+// stale returns what fresh wrapped, or node.
+func stale(node ast.Node) ast.Node {
+	if call, ok := node.(*ast.Apply); ok {
+		if i, ok := call.Target.(*ast.Import); ok && i.File.Value == freshName {
+			return call.Arguments.Positional[0].Expr
+		}
+	}
+	return node
 }
 
 // companionName is the expression for the companion of the field that name
@@ -139,14 +221,30 @@ func placeOf(loc *ast.LocationRange) Place {
 	return Place{File: loc.FileName, Line: loc.Begin.Line, Col: loc.Begin.Column}
 }
 
-// elements returns the places of n array elements that the fields at sites
-// put together, oldest first. An element that no literal shows has no place.
-func (m *marker) elements(numbers []int, n int) []Place {
-	var parts []part
-	for _, number := range numbers {
-		s := m.sites[number]
-		parts = append(parts, partsOf(s.body, s.scope, 0)...)
+// elements returns the places of the elements of an array that the fields at
+// uses put together. One that no source shows has no place.
+func (m *marker) elements(uses []use) []Place {
+	var places []Place
+	for _, u := range uses {
+		s := m.sites[u.site]
+		own := make([]Place, u.size)
+		if !s.library {
+			spread(own, partsOf(s.body, s.scope, 0))
+		}
+		places = append(places, own...)
 	}
+	return places
+}
+
+// A use is one field definition that took part in a value.
+type use struct {
+	site int
+	size int // elements it gave, when it is an array
+}
+
+// spread gives elements the places of the parts that make them, where lengths
+// leave no doubt: at most one part is open.
+func spread(places []Place, parts []part) {
 	known, open := 0, 0
 	for _, p := range parts {
 		if p.closed {
@@ -155,27 +253,20 @@ func (m *marker) elements(numbers []int, n int) []Place {
 			open++
 		}
 	}
-	places := make([]Place, n)
-	switch {
-	case open == 0 && known == n:
-		at := 0
-		for _, p := range parts {
+	if open > 1 || known > len(places) || open == 0 && known != len(places) {
+		return
+	}
+	at := 0
+	for _, p := range parts {
+		if p.closed {
 			at += copy(places[at:], p.places)
+			continue
 		}
-	case open == 1 && known <= n:
-		at := 0
-		for _, p := range parts {
-			if !p.closed {
-				for range n - known {
-					places[at] = p.places[0]
-					at++
-				}
-				continue
-			}
-			at += copy(places[at:], p.places)
+		for range len(places) - known {
+			places[at] = p.places[0]
+			at++
 		}
 	}
-	return places
 }
 
 // A part is a run of array elements: closed, as a literal shows them one by
@@ -189,7 +280,7 @@ type part struct {
 const maxAliases = 50
 
 func partsOf(node ast.Node, s *scope, aliases int) []part {
-	switch node := node.(type) {
+	switch node := stale(node).(type) {
 	case *ast.Array:
 		p := part{closed: true}
 		for _, e := range node.Elements {
@@ -213,5 +304,5 @@ func partsOf(node ast.Node, s *scope, aliases int) []part {
 			return partsOf(array, s, aliases+1)
 		}
 	}
-	return []part{{places: []Place{placeOf(node.Loc())}}}
+	return []part{{places: []Place{placeOf(stale(node).Loc())}}}
 }

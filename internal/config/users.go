@@ -46,7 +46,7 @@ func (c *checker) users(cfg *Config) {
 			open = name
 		default:
 			c.fail(parent(path), fmt.Sprintf("has no uid, and user %q has none either", open), "a uid for all users but one",
-				fmt.Sprintf("add uid: %d", freeUID(cfg)+1))
+				fmt.Sprintf("add uid: %d", freeUID(cfg)))
 		}
 	}
 	if open == "" {
@@ -71,13 +71,14 @@ func (c *checker) normalUser(path, name string, u User) {
 	}
 }
 
-// freeUID is the lowest number that no user of cfg has.
+// freeUID is the lowest number that no user of cfg has, but for the first: that
+// is for the user without one.
 func freeUID(cfg *Config) int {
 	taken := map[int]bool{}
 	for _, u := range cfg.Users.Users {
 		taken[u.UID] = true
 	}
-	uid := firstUID
+	uid := firstUID + 1
 	for taken[uid] {
 		uid++
 	}

@@ -34,7 +34,7 @@ func (c *Config) Authorize(keys ...string) error {
 			lines = append(lines, line)
 		}
 		if !found {
-			problems = append(problems, diag.Problem{Field: "the ssh key", Got: "is empty", Want: keyFormat.want, Do: makeKey})
+			problems = append(problems, diag.Problem{Field: "the ssh key", Got: "is empty", Want: wantKey, Do: makeKey})
 		}
 	}
 	users := c.inGroup("sudo")
@@ -56,7 +56,10 @@ func (c *Config) Authorize(keys ...string) error {
 	return nil
 }
 
-const makeKey = "name the .pub file, or make a key pair with: ssh-keygen -t ed25519"
+const (
+	wantKey = "an ssh public key, the one line of a .pub file: ssh-ed25519 AAAA… you@studio"
+	makeKey = "name the .pub file, or make a key pair with: ssh-keygen -t ed25519"
+)
 
 var errPrivateKey = errors.New("is a private key, which must stay where it is")
 
@@ -78,7 +81,7 @@ func checkKey(line string) error {
 }
 
 func keyProblem(err error, line string) diag.Problem {
-	p := diag.Problem{Field: "the ssh key", Got: err.Error(), Want: keyFormat.want + ", which starts like " + keyFormat.example, Do: makeKey}
+	p := diag.Problem{Field: "the ssh key", Got: err.Error(), Want: wantKey, Do: makeKey}
 	if err != errPrivateKey {
 		p.Got = shorten(line) + " " + p.Got // never show a private key
 	}

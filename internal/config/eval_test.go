@@ -1,0 +1,30 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// write makes files below a new directory and returns it.
+func write(t testing.TB, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// evaluateText evaluates a program in this process.
+func evaluateText(t testing.TB, program string) response {
+	t.Helper()
+	dir := write(t, map[string]string{"main.jsonnet": program})
+	return evaluate(request{File: filepath.Join(dir, "main.jsonnet")})
+}

@@ -1,0 +1,6 @@
+{
+  more: ['Also Bad', 'fine'],
+  network(name):: {
+    networking+: { domain: name },
+  },
+}

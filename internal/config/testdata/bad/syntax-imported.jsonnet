@@ -1,0 +1,1 @@
+(import 'lib/broken.libsonnet') + (import 'lib/broken2.libsonnet') + (import 'lib/missing.libsonnet')

@@ -1,0 +1,4 @@
+{
+  networking: { hostName: 'rig' }
+  musnix: { enable: true },
+}
