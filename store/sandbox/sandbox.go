@@ -51,6 +51,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -210,10 +211,16 @@ func start(ctx context.Context, spec Spec, o order) error {
 	cmd.SysProcAttr = attributes(o, spec.AllIDs)
 	cmd.WaitDelay = 5 * time.Second // for a descendant in the caller's own pid namespace that keeps a pipe open
 
-	// A parent-death signal follows the thread that forked. A goroutine of
-	// our own is never tied to a thread that ends with its caller.
-	started := make(chan error)
-	go func() { started <- cmd.Start() }()
+	// A parent-death signal follows the thread that forked, so that thread is
+	// kept from others until the sandbox has ended.
+	started, over := make(chan error), make(chan struct{})
+	defer close(over)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		started <- cmd.Start()
+		<-over
+	}()
 	if err := <-started; err != nil {
 		if refusing(err) {
 			return &refusal{err}
