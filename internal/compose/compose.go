@@ -148,10 +148,10 @@ func Merge(layers []Layer) (*Plan, error) {
 	for i := range layers {
 		m.add(i)
 	}
+	m.link()
 	for i := range layers {
 		m.attributes(i)
 	}
-	m.link()
 	if err := m.problems.err(); err != nil {
 		return nil, err
 	}

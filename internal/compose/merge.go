@@ -73,6 +73,10 @@ func (m *merger) put(tree map[string]int32, e Entry) {
 		return
 	}
 	old := &m.entries[at]
+	if old.Layer == implicit {
+		*old = e
+		return
+	}
 	first, second := &m.layers[old.Layer], &m.layers[e.Layer]
 	switch {
 	case old.Kind == layer.Dir && e.Kind == layer.Dir:
@@ -139,67 +143,87 @@ func (m *merger) attributes(index int) {
 // link gives every entry its parents, and moves what lies below a link to a
 // directory into that directory, as unpacking would.
 func (m *merger) link() {
-	for _, inView := range []bool{true, false} {
-		tree := m.tree(inView)
-		paths := make([]string, 0, len(tree))
-		for p := range tree {
-			paths = append(paths, p)
-		}
-		slices.Sort(paths)
-		for _, p := range paths {
-			m.parents(tree, inView, p, 0)
-		}
-	}
+	m.linkTree(m.view, true)
+	m.linkTree(m.state, false)
 }
 
-func (m *merger) tree(inView bool) map[string]int32 {
-	if inView {
-		return m.view
+func (m *merger) linkTree(tree map[string]int32, inView bool) {
+	paths := make([]string, 0, len(tree))
+	for p := range tree {
+		paths = append(paths, p)
 	}
-	return m.state
+	slices.Sort(paths)
+	real := map[string]string{"": ""} // directory as named → directory after links
+	for _, p := range paths {
+		dir, ok := m.realDir(tree, inView, real, p, parent(p), 0)
+		if !ok {
+			continue
+		}
+		moved := join(dir, path.Base(p))
+		if moved == p {
+			continue
+		}
+		e := m.entries[tree[p]]
+		delete(tree, p)
+		e.Path = moved
+		m.put(tree, e)
+	}
+	// What was moved may have come upon something else.
+	for p, at := range tree {
+		if dir := parent(p); dir != "" && len(m.problems) == 0 && m.entries[tree[dir]].Kind != layer.Dir {
+			m.problems.addf("%q of %q has no directory above it once links are followed", "/"+p, m.name(m.entries[at].Layer))
+		}
+	}
 }
 
 // deepestLinks bounds links that lead through links, as the kernel does.
 const deepestLinks = 40
 
-func (m *merger) parents(tree map[string]int32, inView bool, p string, depth int) {
-	dir := parent(p)
-	if dir == "" {
-		return
+// realDir returns where the directory dir is once every link in its path is
+// followed, and makes what is not there. It is false when a problem was noted:
+// p is the path that needs the directory.
+func (m *merger) realDir(tree map[string]int32, inView bool, real map[string]string, p, dir string, depth int) (string, bool) {
+	if known, ok := real[dir]; ok {
+		return known, true
 	}
-	at, ok := tree[dir]
+	above, ok := m.realDir(tree, inView, real, p, parent(dir), depth)
 	if !ok {
-		tree[dir] = int32(len(m.entries))
-		m.entries = append(m.entries, Entry{Entry: layer.Entry{Path: dir, Kind: layer.Dir, Mode: 0o755}, Layer: implicit})
-		m.parents(tree, inView, dir, depth)
-		return
+		return "", false
 	}
-	above := &m.entries[at]
-	if above.Kind == layer.Dir {
-		return
+	here := join(above, path.Base(dir))
+	at, ok := tree[here]
+	if !ok {
+		tree[here] = int32(len(m.entries))
+		m.entries = append(m.entries, Entry{Entry: layer.Entry{Path: here, Kind: layer.Dir, Mode: 0o755}, Layer: implicit})
+		real[dir] = here
+		return here, true
 	}
-	e := m.entries[tree[p]]
-	if above.Kind == layer.File {
-		m.problems = append(m.problems, &Conflict{dir, m.name(above.Layer), m.name(e.Layer),
+	switch e := &m.entries[at]; e.Kind {
+	case layer.File:
+		m.problems = append(m.problems, &Conflict{here, m.name(e.Layer), m.name(m.entries[tree[p]].Layer),
 			fmt.Sprintf("a file, and %q lies below it", "/"+p)})
-		return
+		return "", false
+	case layer.Symlink:
+		target, ok := resolve(here, e.Target)
+		to, toView, toState := place(target)
+		if !ok || depth == deepestLinks || to != target || toView != inView || toState == inView {
+			m.problems.addf("%q of %q lies below the link %q to %q, which leaves its tree",
+				"/"+p, m.name(m.entries[tree[p]].Layer), "/"+here, e.Target)
+			return "", false
+		}
+		if here, ok = m.realDir(tree, inView, real, p, target, depth+1); !ok {
+			return "", false
+		}
 	}
-	moved, ok := resolve(dir, above.Target)
-	moved += strings.TrimPrefix(p, dir)
-	if to, toView, toState := place(moved); !ok || depth == deepestLinks || to != moved || toView != inView || toState == inView {
-		m.problems.addf("%q of %q lies below the link %q to %q, which leaves its tree", "/"+p, m.name(e.Layer), "/"+dir, above.Target)
-		return
+	real[dir] = here
+	return here, true
+}
+
+func join(dir, base string) string {
+	if dir == "" {
+		return base
 	}
-	delete(tree, p)
-	if e.Layer == implicit {
-		return
-	}
-	e.Path = moved
-	if old, taken := tree[moved]; taken && m.entries[old].Layer == implicit {
-		delete(tree, moved)
-	}
-	m.put(tree, e)
-	m.parents(tree, inView, moved, depth+1)
+	return dir + "/" + base
 }
 
 // resolve returns where the link at dir leads, as a path from the root.
