@@ -156,8 +156,12 @@ func testQuery(j judge, sample *Sample) {
 }
 
 // sandboxed has Nix build in its sandbox, without the shell that Debian's Nix
-// binds into it from the building machine.
-var sandboxed = []string{"--option", "sandbox", "true", "--option", "sandbox-paths", ""}
+// binds into it from the building machine, and ask neither caches nor other
+// machines.
+var sandboxed = []string{
+	"--option", "sandbox", "true", "--option", "sandbox-paths", "",
+	"--option", "substituters", "", "--option", "builders", "",
+}
 
 // testCheck has Nix build everything again and compare, and build what is
 // gone to the same path.
