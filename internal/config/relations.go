@@ -204,17 +204,8 @@ func (c *checker) rest(cfg *Config) {
 		c.fail("hardware.enableRedistributableFirmware", "is true, but archive.components leaves non-free-firmware out", "both or neither",
 			"add 'non-free-firmware' to archive.components")
 	}
-	for path, units := range map[string]map[string]Unit{"systemd.units": cfg.Systemd.Units, "systemd.user.units": cfg.Systemd.User.Units} {
-		for _, name := range sortedKeys(units) {
-			u := units[name]
-			if !u.Enable && (u.Text != "" || len(u.WantedBy) > 0) {
-				c.fail(join(path, name), "is masked by enable: false, but has text or wantedBy", "one or the other", "remove enable: false, or the rest")
-			}
-			if strings.Contains(name, ".d/") && (u.Text == "" || len(u.WantedBy) > 0 || !u.Enable) {
-				c.fail(join(path, name), "is a drop-in, which is nothing but text", "text, and neither enable nor wantedBy", "set those on the unit itself")
-			}
-		}
-	}
+	c.units("systemd.units", cfg.Systemd.Units)
+	c.units("systemd.user.units", cfg.Systemd.User.Units)
 	if len(cfg.Archive.Suites) == 0 && c.sound("archive.suites") {
 		c.fail("archive.suites", "is empty", "one suite or more", "write suites: ['trixie', 'trixie-updates', 'trixie-security']")
 	}
@@ -232,5 +223,18 @@ func (c *checker) rest(cfg *Config) {
 	slices.Sort(cfg.I18n.SupportedLocales)
 	if cfg.Archive.SecurityMirror == "" && cfg.Archive.Mirror != "" {
 		cfg.Archive.SecurityMirror = strings.TrimRight(cfg.Archive.Mirror, "/") + "-security"
+	}
+}
+
+// units checks units and drop-ins.
+func (c *checker) units(path string, units map[string]Unit) {
+	for _, name := range sortedKeys(units) {
+		u := units[name]
+		if !u.Enable && (u.Text != "" || len(u.WantedBy) > 0) {
+			c.fail(join(path, name), "is masked by enable: false, but has text or wantedBy", "one or the other", "remove enable: false, or the rest")
+		}
+		if strings.Contains(name, ".d/") && (u.Text == "" || len(u.WantedBy) > 0 || !u.Enable) {
+			c.fail(join(path, name), "is a drop-in, which is nothing but text", "text, and neither enable nor wantedBy", "set those on the unit itself")
+		}
 	}
 }

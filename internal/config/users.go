@@ -150,8 +150,8 @@ func debianGroups(groups []string) []string {
 // groupNumbers refuses two groups of one number; users' own groups count.
 func (c *checker) groupNumbers(cfg *Config) {
 	owner := map[int]string{}
-	for name, u := range cfg.Users.Users {
-		owner[u.UID] = name
+	for _, name := range slices.Backward(sortedKeys(cfg.Users.Users)) {
+		owner[cfg.Users.Users[name].UID] = name
 	}
 	for _, name := range sortedKeys(cfg.Users.Groups) {
 		g := cfg.Users.Groups[name]
