@@ -100,7 +100,7 @@ func etcPlan(cfg *config.Config, c *effect.Contents) (*etcSpec, error) {
 			"etc/localtime":      "/" + zone,
 			"etc/machine-id":     "/" + activation.MachineID,
 			"etc/mtab":           "../proc/self/mounts",
-			"etc/.pwd.lock":      "/run/lock/.pwd.lock",
+			"etc/.pwd.lock":      "/run/.pwd.lock",
 		},
 	}
 	text := func(name, content string) { p.Files["etc/"+name] = textFile{0o644, content} }
