@@ -71,6 +71,10 @@ func (a *app) build(ctx context.Context, profile string, f buildFlags) error {
 	if err := writable(f.out); err != nil {
 		return err
 	}
+	image, err := filepath.Abs(f.out) // sandboxes know no working directory
+	if err != nil {
+		return err
+	}
 	cfg, err := config.Evaluate(ctx, profile, config.EvalOptions{})
 	if err != nil {
 		return err
@@ -115,7 +119,7 @@ func (a *app) build(ctx context.Context, profile string, f buildFlags) error {
 	if d.upToDate(f.out) {
 		return a.result(d, f.out, "unchanged")
 	}
-	if err := d.write(ctx, f.out); err != nil {
+	if err := d.write(ctx, image); err != nil {
 		return err
 	}
 	if err := d.remember(f.out); err != nil {

@@ -3,12 +3,12 @@ package main
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"reprise/internal/activation"
+	"reprise/internal/builder"
 	"reprise/internal/effect"
 	"reprise/internal/growroot"
 	"reprise/internal/rootmount"
@@ -16,7 +16,7 @@ import (
 
 // allEffects are the effects of every machine, in the order of their layers.
 func allEffects() []*effect.Effect {
-	all := effect.All()
+	all := builder.Effects()
 	effects := make([]*effect.Effect, len(all))
 	for i := range all {
 		effects[i] = &all[i]
@@ -35,11 +35,7 @@ func activate(disk string, data []byte) error {
 		return err
 	}
 	defer root.Close()
-	options := activation.Options{}
-	if skel := filepath.Join(rootmount.Root, "etc/skel"); fileExists(skel) {
-		options.Skel = os.DirFS(skel)
-	}
-	return activation.Apply(root, declared, options)
+	return activation.Apply(root, declared, activation.Options{})
 }
 
 func (a *app) growRootCommand() *cobra.Command {

@@ -38,6 +38,7 @@ import (
 
 	"reprise/internal/diag"
 	"reprise/internal/effect"
+	"reprise/internal/effect/machine"
 	"reprise/internal/effect/overlay"
 	"reprise/store/storepath"
 )
@@ -156,5 +157,5 @@ func (b *Build) real(p storepath.Path) string {
 // Effects are all effects there are, in the order in which their layers are
 // merged.
 func Effects() []effect.Effect {
-	return effect.All()
+	return slices.Concat(effect.All(), machine.All())
 }

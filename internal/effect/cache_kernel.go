@@ -29,9 +29,21 @@ func KernelModulesIndex() Effect {
 		Name:   "kernel-modules-index",
 		Needed: func(_ *config.Config, c *Contents) bool { return len(c.Below(moduleDir)) > 0 },
 		Reads:  func(_ *config.Config, c *Contents) []string { return c.Below(moduleDir) },
-		Tools:  func(*Contents) []string { return []string{"kmod"} },
+		Tools:  depmodPackages,
 		Build:  indexModules,
 	}
+}
+
+// depmodPackages names what depmod needs: kmod, and the decompressors that
+// libkmod opens at run time, which its package only recommends.
+func depmodPackages(c *Contents) []string {
+	names := []string{"kmod"}
+	for _, name := range []string{"liblzma5", "libzstd1", "zlib1g"} {
+		if c.Get(name) != nil {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 func indexModules(ctx context.Context, e *Env) error {

@@ -3,11 +3,13 @@ package effect
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
+	"syscall"
 
 	"reprise/internal/compose"
 	"reprise/internal/layer"
@@ -71,8 +73,7 @@ func (o *Output) Attributes(a layer.Entry) {
 	o.attributes = append(o.attributes, a)
 }
 
-// Move adds the file at from, which must be on the file system of the output,
-// as name: root's, with the given mode.
+// Move adds the file at from as name: root's, with the given mode.
 func (o *Output) Move(name, from string, mode uint32) {
 	if !o.parent(name) {
 		return
@@ -82,7 +83,7 @@ func (o *Output) Move(name, from string, mode uint32) {
 		err = fmt.Errorf("%q is no regular file", from)
 	}
 	if err == nil {
-		err = os.Rename(from, filepath.Join(o.dir, name))
+		err = move(from, filepath.Join(o.dir, name))
 	}
 	if err != nil {
 		o.err = err
@@ -150,4 +151,24 @@ func (o *Output) Close() error {
 		return fmt.Errorf("write layer: %w", err)
 	}
 	return nil
+}
+
+// move renames from to to, or copies it: in a sandbox the working directory and
+// the output are mounts of their own, even on one file system.
+func move(from, to string) error {
+	err := os.Rename(from, to)
+	if !errors.Is(err, syscall.EXDEV) {
+		return err
+	}
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
 }
