@@ -77,6 +77,8 @@ func (c *collector) run(ctx context.Context, opt CollectOptions) error {
 		if err := flock(ctx, lock, unix.LOCK_EX); err != nil {
 			return err
 		}
+		os.Remove(s.state("db", "reserved"))
+		defer s.reserve()
 		stop, err := c.serve()
 		if err != nil {
 			return err

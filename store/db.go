@@ -68,6 +68,15 @@ func (s *Store) openDatabase(ctx context.Context) (err error) {
 			return damaged(fmt.Errorf("%q is missing", file))
 		}
 	}
+	if fresh { // SQLite would go by the umask, for this file and those beside it
+		f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o644)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(f.Chmod(0o644), f.Close()); err != nil {
+			return err
+		}
+	}
 	write, err := sqlite.OpenConn(file, sqlite.OpenReadWrite, sqlite.OpenCreate)
 	if err != nil {
 		return dbError(err)
@@ -122,7 +131,7 @@ func (s *Store) createSchema() (err error) {
 	if err := sqlitex.ExecuteScript(s.db.write, schemaSQL, nil); err != nil {
 		return dbError(err)
 	}
-	if err := sqlitex.ExecuteTransient(s.db.write, "pragma wal_checkpoint(truncate)", nil); err != nil {
+	if err := sqlitex.ExecuteTransient(s.db.write, "PRAGMA wal_checkpoint(truncate)", nil); err != nil {
 		return dbError(err)
 	}
 	if err := s.step("write the schema version"); err != nil {
@@ -135,10 +144,10 @@ func (s *Store) createSchema() (err error) {
 func prepare(conn *sqlite.Conn) error {
 	conn.SetBusyTimeout(busyTimeout)
 	for _, pragma := range []string{
-		"pragma foreign_keys = 1",
-		"pragma synchronous = normal",
-		"pragma journal_mode = wal",
-		"pragma wal_autocheckpoint = 40000",
+		"PRAGMA foreign_keys = 1",
+		"PRAGMA synchronous = normal",
+		"PRAGMA journal_mode = wal",
+		"PRAGMA wal_autocheckpoint = 4000", // 16 MB; Nix lets the log grow to 160
 	} {
 		if err := sqlitex.ExecuteTransient(conn, pragma, nil); err != nil {
 			return err
@@ -205,6 +214,27 @@ func dbError(err error) error {
 		return fmt.Errorf("%w: %w", context.Canceled, err)
 	}
 	return err
+}
+
+// reservedSize is how much db/reserved takes from the disk, in bytes.
+const reservedSize = 8 << 20
+
+// reserve makes db/reserved, which holds nothing: on a full disk Collect gives
+// it up, so that the database has room to forget what is removed. A disk that
+// has no room for it now is no error.
+func (s *Store) reserve() {
+	path := s.state("db", "reserved")
+	if info, err := os.Stat(path); err == nil && info.Size() == reservedSize {
+		return
+	}
+	f, err := openLock(path)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	if unix.Fallocate(int(f.Fd()), 0, 0, reservedSize) != nil {
+		os.Remove(path)
+	}
 }
 
 // damaged marks err as damage to the store.

@@ -4,6 +4,7 @@
 //	ROOT/nix/store/<hash>-<name>          the store paths, never changed once registered
 //	ROOT/nix/var/nix/db/db.sqlite         which of them are valid, and their references
 //	ROOT/nix/var/nix/db/schema            "10"
+//	ROOT/nix/var/nix/db/reserved          8 MiB of nothing, given up to collect on a full disk
 //	ROOT/nix/var/nix/gcroots, profiles    symlinks to what must stay
 //	ROOT/nix/var/nix/temproots/<pid>      what running processes still need
 //	ROOT/nix/var/reprise/<name>           our caches, which are no store paths
@@ -90,6 +91,7 @@ func open(ctx context.Context, root string, fault func(string) error) (_ *Store,
 	}
 	s.temp.dir = s.StateDir("tmp")
 	s.roots.dir = s.state("temproots")
+	s.reserve()
 	if err := sweep(s.temp.dir); err != nil {
 		return nil, fmt.Errorf("clear away interrupted work: %w", err)
 	}
