@@ -34,8 +34,8 @@ type Archive struct {
 	SecurityMirror string   `json:"securityMirror"` // the same for the security suite; "" = derived from Mirror
 	Suites         []string `json:"suites"`
 	Components     []string `json:"components"`
-	Sources        []string `json:"sources"`   // further mirrors, asked for locked files that left the first
-	Snapshots      []string `json:"snapshots"` // URL + "/20260131T000000Z/pool/…"
+	Sources        []string `json:"sources"`   // further mirrors: URLs above pool/, asked for locked files that left the first
+	Snapshots      []string `json:"snapshots"` // states of a snapshot service, asked after Sources
 }
 
 // Boot is the kernel, the initrd and the boot loader.
@@ -105,8 +105,8 @@ type I18n struct {
 
 // Image is the disk image.
 type Image struct {
-	ESPSizeMiB int `json:"espSizeMiB"`
-	MarginMiB  int `json:"marginMiB"` // free space in the root file system of the image
+	ESPGenerations int `json:"espGenerations"` // further kernels and initrds that the ESP has room for
+	MarginMiB      int `json:"marginMiB"`      // free space in the root file system of the image
 }
 
 // Musnix is by module, all of it.

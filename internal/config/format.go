@@ -49,8 +49,6 @@ var (
 		matching(`[a-z0-9][a-z0-9+.-]+`, 128), strings.ToLower}
 	urlFormat = format{"URL", "an http or https URL", "https://mirror.studio.example/debian",
 		httpURL, func(s string) string { return "https://" + s }}
-	suiteFormat = format{"suite", "a suite such as trixie or trixie-updates", "trixie-updates",
-		matching(`[a-z][a-z0-9]*(?:-[a-z0-9]+)*(?:/[a-z]+)?`, 64), nil}
 	kernelParamFormat = format{"kernel parameter", "one kernel parameter: no line break, and no space but inside double quotes", "threadirqs",
 		matching(`(?:[!#-~]|"[ !#-~]*")+`, 1024), nil}
 	moduleFormat = format{"kernel module", "a kernel module: letters, digits, - and _", "snd-usb-audio",

@@ -101,7 +101,7 @@ func TestExamplesAreGood(t *testing.T) {
 func TestFormatsTakeTheirExamples(t *testing.T) {
 	for _, f := range []format{
 		hostNameFormat, domainFormat, userNameFormat, groupNameFormat, addressFormat, prefixFormat, serverFormat, packageFormat, urlFormat,
-		suiteFormat, kernelParamFormat, moduleFormat, sysctlFormat, localeFormat, charsetLocaleFormat, timeZoneFormat, keyMapFormat,
+		kernelParamFormat, moduleFormat, sysctlFormat, localeFormat, charsetLocaleFormat, timeZoneFormat, keyMapFormat,
 		absoluteFormat, etcPathFormat, modeFormat, unitFormat, wantedByFormat, pciFormat, wordFormat, wordsFormat, variableFormat,
 		variableValueFormat, deviceFormat, fsTypeFormat, mountOptionFormat, interfaceFormat, limitDomainFormat, limitValueFormat, kernelFormat,
 		gecosFormat, textFormat, sysctlValueFormat,

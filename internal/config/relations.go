@@ -221,6 +221,9 @@ func (c *checker) rest(cfg *Config) {
 		}
 	}
 	slices.Sort(cfg.I18n.SupportedLocales)
+	if cfg.Archive.SecurityMirror != "" && cfg.Archive.Mirror == "" && c.sound("archive") {
+		c.fail("archive.securityMirror", "is set, but archive.mirror is not", "both or neither", "add mirror: '"+urlFormat.example+"'")
+	}
 	if cfg.Archive.SecurityMirror == "" && cfg.Archive.Mirror != "" {
 		cfg.Archive.SecurityMirror = strings.TrimRight(cfg.Archive.Mirror, "/") + "-security"
 	}
@@ -233,7 +236,9 @@ func (c *checker) units(path string, units map[string]Unit) {
 		if !u.Enable && (u.Text != "" || len(u.WantedBy) > 0) {
 			c.fail(join(path, name), "is masked by enable: false, but has text or wantedBy", "one or the other", "remove enable: false, or the rest")
 		}
-		if strings.Contains(name, ".d/") && (u.Text == "" || len(u.WantedBy) > 0 || !u.Enable) {
+		if u.Enable && u.Text == "" && len(u.WantedBy) == 0 && c.sound(join(path, name)) {
+			c.fail(join(path, name), "says nothing", "text, wantedBy or enable: false", "add one of them, or remove it")
+		} else if strings.Contains(name, ".d/") && (u.Text == "" || len(u.WantedBy) > 0 || !u.Enable) {
 			c.fail(join(path, name), "is a drop-in, which is nothing but text", "text, and neither enable nor wantedBy", "set those on the unit itself")
 		}
 	}

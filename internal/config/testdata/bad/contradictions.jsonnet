@@ -10,11 +10,12 @@ base {
     openssh: { enable: true, ports: [], settings: { AllowUsers: ['aa'] } },
   },
   hardware: { enableRedistributableFirmware: true },
-  archive: { components: ['main'] },
+  archive: { components: ['main'], securityMirror: 'https://s.example/debian-security' },
   networking: { defaultGateway: '10.0.0.1', interfaces: { eth0: { addresses: ['192.168.7.2/24'] } } },
   users+: { groups: { band: { gid: 1001, members: ['x'] }, other: {}, audio: { gid: 2000 }, a: { gid: 7000 } } },
   systemd: { user: { units: {
     'a.service': { enable: false, text: '[Service]' },
+    'c.service': {},
     'b.service.d/x.conf': { wantedBy: ['default.target'] },
   } } },
 }

@@ -1,7 +1,7 @@
 // Where a value comes from is decided by evaluation.
 local lib = import 'reprise/lib.libsonnet';
 local stage = ['alsa-utils', 'No Such'];
-local pick(big) = if big then { image+: { espSizeMiB: 1e9 } } else { image+: { espSizeMiB: 1 } };
+local pick(big) = if big then { image+: { espGenerations: 1e9 } } else { image+: { espGenerations: 1 } };
 local parts = import 'lib/parts.libsonnet';
 (import 'reprise/live-rig.jsonnet')
 + { environment+: { systemPackages+: stage + ['ok', 'not ok'] } }

@@ -5,7 +5,7 @@
     kernel: { sysctl: { vm: { swappiness: 10 }, 'vm.swappiness': [10] } },
     loader: { timeout: '5' },
   },
-  image: { espSizeMiB: 'big', marginMiB: 1.5 },
+  image: { espGenerations: 'big', marginMiB: 1.5 },
   musnix: { enable: 'yes', rtirq: { enable: 'no', prioHigh: 120, prioLow: -1 } },
   environment: { systemPackages: ['jackd2', 7, 'Ardour', ['less'], null], etc: { motd: 'hello' } },
   services: { openssh: { enable: 1, ports: ['22', 70000], settings: { PermitRootLogin: 'nope' } } },

@@ -25,7 +25,7 @@
   fileSystems: { '/mnt/samples': { device: '/dev/disk/by-label/samples', fsType: 'ext4' } },
   hardware: { enableRedistributableFirmware: true },
   i18n: { defaultLocale: 'de_DE.UTF-8', supportedLocales: ['en_GB.UTF-8/UTF-8'] },
-  image: { espSizeMiB: 260, marginMiB: 1024 },
+  image: { espGenerations: 20, marginMiB: 1024 },
   musnix: {
     enable: true,
     alsaSeq: { enable: false },
