@@ -1,9 +1,11 @@
 package effect
 
 import (
+	"compress/gzip"
 	"context"
+	"fmt"
+	"io"
 	"os"
-	"path"
 	"path/filepath"
 	"strings"
 
@@ -49,7 +51,11 @@ func InfoDirectory() Effect {
 					return err
 				}
 				for _, entry := range entries {
-					if err := e.direct(ctx, "", "usr/bin/install-info", path.Join(work, entry.Name()), menu); err != nil {
+					manual, err := plainManual(filepath.Join(work, entry.Name()))
+					if err != nil {
+						return err
+					}
+					if err := e.direct(ctx, "", "usr/bin/install-info", manual, menu); err != nil {
 						return err
 					}
 				}
@@ -60,6 +66,36 @@ func InfoDirectory() Effect {
 		},
 	}
 }
+
+// plainManual unpacks a manual, for install-info would call gzip, and returns
+// its new name. What install-info writes comes from the text alone.
+func plainManual(name string) (string, error) {
+	plain, packed := strings.CutSuffix(name, ".gz")
+	if !packed {
+		return name, nil
+	}
+	in, err := os.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer in.Close()
+	z, err := gzip.NewReader(in)
+	if err != nil {
+		return "", fmt.Errorf("%q: %w", name, err)
+	}
+	text, err := io.ReadAll(io.LimitReader(z, mostManual+1))
+	if err != nil {
+		return "", fmt.Errorf("%q: %w", name, err)
+	}
+	if len(text) > mostManual {
+		return "", fmt.Errorf("%q is larger than %d bytes", name, mostManual)
+	}
+	return plain, os.WriteFile(plain, text, 0o644)
+}
+
+// mostManual bounds a manual, bytes. Manuals are split into parts of 300 kB,
+// or are a few MB in one.
+const mostManual = 64 << 20
 
 // firstPart tells a manual ("find.info.gz", "cpp-14.info.gz") from its further
 // parts ("find.info-1.gz").

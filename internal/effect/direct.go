@@ -18,7 +18,7 @@ import (
 
 // direct runs a program of the tools where it is unpacked, without a root: for
 // programs that look for nothing but their libraries and the files they are
-// given. stdout is a file that receives the output, or "" for the log.
+// given. They find no other program to call. stdout is a file that receives the output, or "" for the log.
 func (e *Env) direct(ctx context.Context, stdout, program string, args ...string) error {
 	var dirs []string
 	for i := range e.Tools.Packages {
@@ -30,7 +30,7 @@ func (e *Env) direct(ctx context.Context, stdout, program string, args ...string
 	}
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Dir = e.Work
-	cmd.Env = append(Environ(), "OPENSSL_CONF=/dev/null", "PKGSYSTEM_ENABLE_FSYNC=0")
+	cmd.Env = append(Environ(), "PATH=", "OPENSSL_CONF=/dev/null", "PKGSYSTEM_ENABLE_FSYNC=0")
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	if stdout != "" {
 		out, err := os.Create(stdout)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -20,6 +21,7 @@ import (
 // Main is the second process. It returns the exit status: that of the first
 // command that did not exit with 0.
 func Main() int {
+	runtime.LockOSThread() // for Pdeathsig of the commands
 	var o order
 	err := json.NewDecoder(os.NewFile(3, "order")).Decode(&o)
 	if err == nil {
@@ -95,6 +97,14 @@ func (o *order) mount() (root, upper string, err error) {
 	}
 	for _, b := range o.Binds {
 		if err := os.MkdirAll("upper/"+b.Target, 0o755); err != nil {
+			return "", "", err
+		}
+	}
+	// The store may belong to somebody who is nobody in this namespace, and
+	// then even its root cannot write into a layer's directory. What is above
+	// a layer's directory gives it its owner.
+	for _, name := range o.Collect {
+		if err := os.MkdirAll("upper/"+name, 0o755); err != nil {
 			return "", "", err
 		}
 	}
