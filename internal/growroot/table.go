@@ -4,8 +4,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"math"
-	"os"
 
 	"github.com/diskfs/go-diskfs/partition/gpt"
 )
@@ -14,12 +15,21 @@ import (
 // piece below it is left to disks that count differently.
 const align = 1 << 20
 
+// A Disk is a block device or the file of an image: an *os.File.
+type Disk interface {
+	fs.File
+	io.ReaderAt
+	io.WriterAt
+	io.Seeker
+	Sync() error
+}
+
 // Table writes the GPT of disk anew so that the partition with the given
 // number, which begins at start, reaches as far as it can: to the next
 // partition or the end of the disk of size bytes. Sectors have sector bytes.
 // It returns the partition's size, and writes nothing when there is less than
-// 1 MiB to win. disk is a block device or a file.
-func Table(disk *os.File, size int64, sector, number int, start int64) (int64, error) {
+// 1 MiB to win.
+func Table(disk Disk, size int64, sector, number int, start int64) (int64, error) {
 	table, err := gpt.Read(disk, sector, sector)
 	if err != nil {
 		return 0, err
@@ -69,7 +79,7 @@ func Table(disk *os.File, size int64, sector, number int, start int64) (int64, e
 // largeMBR mends the size in the protective MBR of a disk with more sectors
 // than it can count, where go-diskfs writes the lower 32 bits of the number
 // (partition/gpt/table.go:241 of v1.9.4). UEFI 2.10, 5.2.3 wants all ones.
-func largeMBR(disk *os.File, sectors int64) error {
+func largeMBR(disk Disk, sectors int64) error {
 	if sectors-1 <= math.MaxUint32 {
 		return nil
 	}
