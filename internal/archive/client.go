@@ -42,6 +42,7 @@ type Client struct {
 	Keys        [][]byte         // armoured keys to trust in place of Debian's; nil: Debian's
 	Transport   http.RoundTripper
 
+	pause  time.Duration // first wait before another try; 0: minWait
 	client atomic.Pointer[retryablehttp.Client]
 }
 
@@ -65,8 +66,9 @@ const (
 )
 
 var (
-	errStalled = errors.New("the transfer stalled")
-	errOffline = errors.New("offline: nothing is asked from the network")
+	errStalled  = errors.New("the transfer stalled")
+	errOffline  = errors.New("offline: nothing is asked from the network")
+	errRedirect = errors.New("redirected")
 )
 
 func (c *Client) sink() progress.Sink {
@@ -88,6 +90,13 @@ func (c *Client) stall() time.Duration {
 		return defaultStall
 	}
 	return c.Stall
+}
+
+func (c *Client) wait() time.Duration {
+	if c.pause <= 0 {
+		return minWait
+	}
+	return c.pause
 }
 
 func (c *Client) connections() int {
@@ -129,7 +138,7 @@ func (c *Client) http() *retryablehttp.Client {
 	r.HTTPClient = &http.Client{Transport: transport, CheckRedirect: checkRedirect}
 	r.Logger = log.New(io.Discard, "", 0)
 	r.RetryMax = requestRetries
-	r.RetryWaitMin, r.RetryWaitMax = minWait, maxWait
+	r.RetryWaitMin, r.RetryWaitMax = c.wait(), maxWait
 	r.CheckRetry = checkRetry
 	r.Backoff = boundedBackoff
 	r.ErrorHandler = retryablehttp.PassthroughErrorHandler
@@ -143,10 +152,10 @@ func (c *Client) http() *retryablehttp.Client {
 // not point us at local files.
 func checkRedirect(req *http.Request, via []*http.Request) error {
 	if req.URL.Scheme != "http" && req.URL.Scheme != "https" {
-		return fmt.Errorf("redirected to %q, which is not on the network", req.URL.Redacted())
+		return fmt.Errorf("%w to %q, which is not on the network", errRedirect, req.URL.Redacted())
 	}
 	if len(via) >= 10 {
-		return errors.New("redirected more than 10 times")
+		return fmt.Errorf("%w more than 10 times", errRedirect)
 	}
 	return nil
 }
@@ -162,7 +171,7 @@ func checkRetry(ctx context.Context, resp *http.Response, err error) (bool, erro
 	var certificate *tls.CertificateVerificationError
 	var authority x509.UnknownAuthorityError
 	switch {
-	case errors.As(err, &name) && name.IsNotFound, errors.As(err, &certificate), errors.As(err, &authority):
+	case errors.Is(err, errRedirect), errors.As(err, &name) && name.IsNotFound, errors.As(err, &certificate), errors.As(err, &authority):
 		return false, err
 	}
 	again, _ := retryablehttp.DefaultRetryPolicy(ctx, resp, err)

@@ -257,6 +257,6 @@ func (m *mirror) client(t testing.TB) *Client {
 	}
 	return &Client{
 		Sources: sources, Arch: "amd64", Dir: t.TempDir(), Keys: [][]byte{armoured(t, m.key)},
-		Now: func() time.Time { return noon }, Stall: 2 * time.Second,
+		Now: func() time.Time { return noon }, Stall: 2 * time.Second, pause: 5 * time.Millisecond,
 	}
 }

@@ -118,7 +118,13 @@ func (p *partial) whole() error {
 // run.
 func (p *partial) close(keep bool) {
 	if !keep || p.own || p.size < resumeWorth {
-		os.Remove(p.file.Name())
+		// Once the file was moved away, the name may be another process's.
+		// While it is ours, only we may take it away, for we hold the lock.
+		here, err1 := p.file.Stat()
+		there, err2 := os.Lstat(p.file.Name())
+		if err1 == nil && err2 == nil && os.SameFile(here, there) {
+			os.Remove(p.file.Name())
+		}
 	}
 	p.file.Close()
 }
@@ -165,7 +171,7 @@ func (c *Client) transfer(ctx context.Context, url string, p *partial, added fun
 			return fmt.Errorf("%q: cut %d times: %w", redacted(url), cuts, err)
 		}
 		select {
-		case <-time.After(min(maxWait, minWait<<cuts)):
+		case <-time.After(min(maxWait, c.wait()<<cuts)):
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
