@@ -197,6 +197,7 @@ func (s *session) realiseSystem(ctx context.Context, cfg *config.Config, l *lock
 	if err != nil {
 		return nil, err
 	}
+	s.realiser.Weight = weight(l)
 	run := s.realiser.Start(ctx)
 	defer run.Close()
 	effects := allEffects()
@@ -225,6 +226,17 @@ func (s *session) realiseSystem(ctx context.Context, cfg *config.Config, l *lock
 		return d, err
 	}
 	return d, run.Wait()
+}
+
+// weight estimates what a derivation costs, so that the longest chain starts
+// first: a package by the bytes to unpack, and the index of the kernel's
+// modules as more than any, because the initrd waits for it.
+func weight(l *lock.Lock) func(*drv.Derivation) int64 {
+	sizes := map[string]int64{recipe.ModuleIndex: 1 << 40}
+	for _, p := range l.Packages {
+		sizes[storepath.NameVersion(p.Name, p.Version)] = p.Size
+	}
+	return func(d *drv.Derivation) int64 { return max(1, sizes[d.Name]) }
 }
 
 // moduleIndex starts the index of the kernel's modules, the longest build of
