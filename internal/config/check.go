@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"reprise/internal/config/program"
 	"reprise/internal/diag"
 )
 
@@ -34,19 +35,13 @@ func (c *checker) sound(paths ...string) bool {
 				return false
 			}
 		}
-		for at := parent(path); at != ""; at = parent(at) {
+		for at := program.Parent(path); at != ""; at = program.Parent(at) {
 			if c.bad[at] {
 				return false
 			}
 		}
 	}
 	return true
-}
-
-// set reports whether the user's files set path.
-func (c *checker) set(path string) bool {
-	_, ok := c.places.exact[path]
-	return ok
 }
 
 // A node is one level of the tree of option names.
@@ -90,10 +85,10 @@ func buildSchema(options []Option) *node {
 func (c *checker) level(n *node, path, name string, object map[string]any) map[string]any {
 	kept := map[string]any{}
 	for _, key := range sorted(object) {
-		at, v := join(path, key), object[key]
+		at, v := program.Join(path, key), object[key]
 		switch next := n.children[key]; {
 		case next != nil:
-			if value, ok := c.child(next, at, join(name, key), v); ok {
+			if value, ok := c.child(next, at, program.Join(name, key), v); ok {
 				kept[key] = value
 			}
 		case n.free == nil:
@@ -120,7 +115,7 @@ func (c *checker) level(n *node, path, name string, object map[string]any) map[s
 			kept[key] = next.option.value
 			continue
 		}
-		kept[key] = c.level(next, join(path, key), join(name, key), nil)
+		kept[key] = c.level(next, program.Join(path, key), program.Join(name, key), nil)
 	}
 	return kept
 }
@@ -135,7 +130,7 @@ func (c *checker) child(n *node, path, name string, v any) (any, bool) {
 	}
 	object, ok := v.(map[string]any)
 	if !ok {
-		c.fail(path, "is "+kindOf(v), "an object with options", "write "+last(path)+": { "+strings.Join(some(n), ", ")+" }")
+		c.fail(path, "is "+program.Describe(v), "an object with options", "write "+last(path)+": { "+strings.Join(some(n), ", ")+" }")
 		return nil, false
 	}
 	return c.level(n, path, name, object), true
@@ -157,7 +152,7 @@ func some(n *node) []string {
 
 // unknown tells of an option that is not there, with the nearest that is.
 func (c *checker) unknown(path string, n *node, name, key string, v any) {
-	full := join(name, key)
+	full := program.Join(name, key)
 	if hint, ok := foreign[full]; ok {
 		c.fail(path, "is an option of NixOS or musnix that reprise does not have", hint.want, hint.do)
 		return
@@ -180,12 +175,12 @@ func (c *checker) unknown(path string, n *node, name, key string, v any) {
 func nearest(n *node, name, key string) []string {
 	var found []string
 	for _, sibling := range diag.Nearest(key, slices.Sorted(maps.Keys(n.children))) {
-		found = append(found, join(name, sibling))
+		found = append(found, program.Join(name, sibling))
 	}
 	for _, sibling := range slices.Sorted(maps.Keys(n.children)) {
 		a, b := strings.ToLower(sibling), strings.ToLower(key)
 		if len(found) == 0 && len(key) >= 3 && (strings.Contains(a, b) || strings.Contains(b, a)) {
-			found = append(found, join(name, sibling))
+			found = append(found, program.Join(name, sibling))
 		}
 	}
 	if len(found) > 0 {
@@ -202,13 +197,13 @@ func nearest(n *node, name, key string) []string {
 	if len(found) > 0 {
 		return found
 	}
-	return diag.Nearest(join(name, key), full)
+	return diag.Nearest(program.Join(name, key), full)
 }
 
 func sorted(object map[string]any) []string { return slices.Sorted(maps.Keys(object)) }
 
 // build makes a Config of the evaluator's answer.
-func build(file string, answer *response) (*Config, error) {
+func build(file string, answer *program.Answer) (*Config, error) {
 	if answer.Places == nil {
 		answer.Places = map[string]Place{}
 	}

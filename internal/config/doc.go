@@ -17,8 +17,6 @@
 //     a time zone?) is checked later, by Config.Problem at the same places.
 //   - All problems of a file are reported at once. A place is exact or absent,
 //     never guessed.
-//   - The user's program runs in a child process with bounds on memory,
-//     processor and wall time; it reads files below its own directory and the
-//     library in this binary, and nothing else.
+//   - The user's program is evaluated by package program, within bounds.
 //   - The same files give the same Config and the same Canonical bytes.
 package config

@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"reprise/internal/config/program"
 )
 
 // write makes files below a new directory and returns it.
@@ -22,9 +24,13 @@ func write(t testing.TB, files map[string]string) string {
 	return dir
 }
 
-// evaluateText evaluates a program in this process.
-func evaluateText(t testing.TB, program string) response {
+// evaluateText evaluates a program.
+func evaluateText(t testing.TB, text string) *program.Answer {
 	t.Helper()
-	dir := write(t, map[string]string{"main.jsonnet": program})
-	return evaluate(request{File: filepath.Join(dir, "main.jsonnet")})
+	dir := write(t, map[string]string{"main.jsonnet": text})
+	answer, err := program.Run(t.Context(), filepath.Join(dir, "main.jsonnet"), false, EvalOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer
 }

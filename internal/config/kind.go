@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"reprise/internal/config/program"
 	"reprise/internal/diag"
 )
 
@@ -19,18 +20,6 @@ type kind interface {
 	want() string
 	// check returns the value to keep, or notes problems and returns !ok.
 	check(c *checker, path string, v any) (value any, ok bool)
-}
-
-// number writes a JSON number without needless digits.
-func number(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
-
-// shorten quotes a string, cut where it is long.
-func shorten(s string) string {
-	const longest = 60
-	if runes := []rune(s); len(runes) > longest {
-		return strconv.Quote(string(runes[:longest]) + "…")
-	}
-	return strconv.Quote(s)
 }
 
 // boolean is true or false.
@@ -47,7 +36,7 @@ func (k boolean) check(c *checker, path string, v any) (any, bool) {
 	if s, ok := v.(string); ok && slices.Contains([]string{"no", "off", "false", "0", ""}, strings.ToLower(s)) || v == 0.0 {
 		do = advise(path, "false")
 	}
-	c.fail(path, "is "+kindOf(v), k.want(), do)
+	c.fail(path, "is "+program.Describe(v), k.want(), do)
 	return nil, false
 }
 
@@ -80,7 +69,7 @@ func (k integer) check(c *checker, path string, v any) (any, bool) {
 			suggestion = n
 		}
 	}
-	c.fail(path, "is "+kindOf(v), k.want(), advise(path, strconv.Itoa(suggestion)))
+	c.fail(path, "is "+program.Describe(v), k.want(), advise(path, strconv.Itoa(suggestion)))
 	return nil, false
 }
 
@@ -96,7 +85,7 @@ func advise(path, value string) string {
 // last is the last part of a path, as it is written in a file: "" for an
 // element of a list.
 func last(path string) string {
-	part := strings.TrimPrefix(strings.TrimPrefix(path, parent(path)), ".")
+	part := strings.TrimPrefix(strings.TrimPrefix(path, program.Parent(path)), ".")
 	if inner, ok := strings.CutPrefix(part, "["); ok {
 		inner = strings.TrimSuffix(inner, "]")
 		if name, err := strconv.Unquote(inner); err == nil {
@@ -116,13 +105,13 @@ func (k text) want() string { return k.format.want }
 func (k text) check(c *checker, path string, v any) (any, bool) {
 	s, ok := v.(string)
 	if !ok {
-		c.fail(path, "is "+kindOf(v), k.format.want, k.advice(path, ""))
+		c.fail(path, "is "+program.Describe(v), k.format.want, k.advice(path, ""))
 		return nil, false
 	}
 	if k.ok(s) {
 		return s, true
 	}
-	got := "is " + kindOf(v)
+	got := "is " + program.Describe(v)
 	if looksPrivate(s) {
 		got = errPrivateKey.Error() // and is not shown
 	}
@@ -155,7 +144,7 @@ func (k enum) check(c *checker, path string, v any) (any, bool) {
 	if near := diag.Nearest(s, k); ok && len(near) > 0 {
 		better = near[0]
 	}
-	c.fail(path, "is "+kindOf(v), k.want(), advise(path, "'"+better+"'"))
+	c.fail(path, "is "+program.Describe(v), k.want(), advise(path, "'"+better+"'"))
 	return nil, false
 }
 
@@ -188,7 +177,7 @@ func (k list) check(c *checker, path string, v any) (any, bool) {
 				do = advise(path, "["+strings.Join(quoteAll(fields), ", ")+"]")
 			}
 		}
-		c.fail(path, "is "+kindOf(v), k.want(), do)
+		c.fail(path, "is "+program.Describe(v), k.want(), do)
 		return nil, false
 	}
 	kept := []any{}
@@ -196,12 +185,12 @@ func (k list) check(c *checker, path string, v any) (any, bool) {
 		if e == nil { // if condition then 'package' gives null without an else
 			continue
 		}
-		value, ok := k.of.check(c, join(path, i), e)
+		value, ok := k.of.check(c, program.Join(path, i), e)
 		if !ok || k.unique && slices.Contains(kept, value) {
 			continue
 		}
 		if len(kept) < i {
-			c.places.move(join(path, i), join(path, len(kept)))
+			c.places.move(program.Join(path, i), program.Join(path, len(kept)))
 		}
 		kept = append(kept, value)
 	}
@@ -221,7 +210,7 @@ func (k attrs) want() string { return "an object of " + k.plural }
 func (k attrs) check(c *checker, path string, v any) (any, bool) {
 	object, ok := v.(map[string]any)
 	if !ok {
-		c.fail(path, "is "+kindOf(v), k.want(), advise(path, "{}"))
+		c.fail(path, "is "+program.Describe(v), k.want(), advise(path, "{}"))
 		return nil, false
 	}
 	kept := map[string]any{}
@@ -230,10 +219,10 @@ func (k attrs) check(c *checker, path string, v any) (any, bool) {
 			continue
 		}
 		if !k.key.ok(name) {
-			c.fail(join(path, name), "is no good name", k.key.want, "write '"+k.key.example+"'")
+			c.fail(program.Join(path, name), "is no good name", k.key.want, "write '"+k.key.example+"'")
 			continue
 		}
-		if value, ok := k.of.check(c, join(path, name), object[name]); ok {
+		if value, ok := k.of.check(c, program.Join(path, name), object[name]); ok {
 			kept[name] = value
 		}
 	}
@@ -260,7 +249,7 @@ func (k record) want() string { return "an object " + k.name() }
 func (k record) check(c *checker, path string, v any) (any, bool) {
 	object, ok := v.(map[string]any)
 	if !ok {
-		c.fail(path, "is "+kindOf(v), k.want(), "write an object with these fields")
+		c.fail(path, "is "+program.Describe(v), k.want(), "write an object with these fields")
 		return nil, false
 	}
 	kept, whole := map[string]any{}, true
@@ -272,14 +261,14 @@ func (k record) check(c *checker, path string, v any) (any, bool) {
 			whole = false
 			continue
 		}
-		value, ok := f.kind.check(c, join(path, f.name), object[f.name])
+		value, ok := f.kind.check(c, program.Join(path, f.name), object[f.name])
 		if whole = whole && ok; ok {
 			kept[f.name] = value
 		}
 	}
 	for _, name := range sorted(object) {
 		if !slices.Contains(names, name) {
-			c.fail(join(path, name), "is no field of "+k.name(), k.want(), "remove it")
+			c.fail(program.Join(path, name), "is no field of "+k.name(), k.want(), "remove it")
 			whole = false
 		}
 	}
@@ -309,13 +298,13 @@ func (k scalar) check(c *checker, path string, v any) (any, bool) {
 		return k.no, true
 	case float64:
 		if v == math.Trunc(v) && math.Abs(v) < 1<<53 {
-			return number(v), true
+			return program.Number(v), true
 		}
 	case string:
 		if k.format.ok(v) {
 			return v, true
 		}
 	}
-	c.fail(path, "is "+kindOf(v), k.want(), advise(path, k.format.example))
+	c.fail(path, "is "+program.Describe(v), k.want(), advise(path, k.format.example))
 	return nil, false
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+
+	"reprise/internal/config/program"
 )
 
 // An Option is one name that a configuration may set, as it is documented.
@@ -35,7 +37,7 @@ var options = slices.Concat(machineOptions, userOptions, systemOptions, audioOpt
 func declare(name string, k kind, value any, example, doc string) Option {
 	o := Option{Name: name, Type: k.name(), Example: example, Doc: doc, kind: k, value: value}
 	if n, ok := k.(integer); ok {
-		o.Unit, o.Range = n.unit, number(float64(n.min))+" to "+number(float64(n.max))
+		o.Unit, o.Range = n.unit, program.Number(float64(n.min))+" to "+program.Number(float64(n.max))
 	}
 	o.Default = jsonnetLiteral(value)
 	return o

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"reprise/internal/config/program"
 	"reprise/internal/diag"
 )
 
@@ -234,12 +235,12 @@ func (c *checker) units(path string, units map[string]Unit) {
 	for _, name := range sortedKeys(units) {
 		u := units[name]
 		if !u.Enable && (u.Text != "" || len(u.WantedBy) > 0) {
-			c.fail(join(path, name), "is masked by enable: false, but has text or wantedBy", "one or the other", "remove enable: false, or the rest")
+			c.fail(program.Join(path, name), "is masked by enable: false, but has text or wantedBy", "one or the other", "remove enable: false, or the rest")
 		}
-		if u.Enable && u.Text == "" && len(u.WantedBy) == 0 && c.sound(join(path, name)) {
-			c.fail(join(path, name), "says nothing", "text, wantedBy or enable: false", "add one of them, or remove it")
+		if u.Enable && u.Text == "" && len(u.WantedBy) == 0 && c.sound(program.Join(path, name)) {
+			c.fail(program.Join(path, name), "says nothing", "text, wantedBy or enable: false", "add one of them, or remove it")
 		} else if strings.Contains(name, ".d/") && (u.Text == "" || len(u.WantedBy) > 0 || !u.Enable) {
-			c.fail(join(path, name), "is a drop-in, which is nothing but text", "text, and neither enable nor wantedBy", "set those on the unit itself")
+			c.fail(program.Join(path, name), "is a drop-in, which is nothing but text", "text, and neither enable nor wantedBy", "set those on the unit itself")
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"reprise/internal/config/program"
 	"reprise/internal/diag"
 )
 
@@ -45,7 +46,7 @@ func (c *checker) users(cfg *Config) {
 		case open == "":
 			open = name
 		default:
-			c.fail(parent(path), fmt.Sprintf("has no uid, and user %q has none either", open), "a uid for all users but one",
+			c.fail(program.Parent(path), fmt.Sprintf("has no uid, and user %q has none either", open), "a uid for all users but one",
 				fmt.Sprintf("add uid: %d", freeUID(cfg)))
 		}
 	}
@@ -180,7 +181,7 @@ func (c *checker) noGroup(cfg *Config, path string, i int, name string) {
 	if near := diag.Nearest(name, names); len(near) > 0 {
 		do = "write '" + near[0] + "'"
 	}
-	c.fail(join(path, i), "is "+strconv.Quote(name)+", and there is no such group", "a group of Debian's or of users.groups", do)
+	c.fail(program.Join(path, i), "is "+strconv.Quote(name)+", and there is no such group", "a group of Debian's or of users.groups", do)
 }
 
 // inGroup returns the normal users in a group, sorted by name.

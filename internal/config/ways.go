@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"reprise/internal/config/program"
 	"reprise/internal/diag"
 )
 
@@ -83,7 +84,7 @@ func checkKey(line string) error {
 func keyProblem(err error, line string) diag.Problem {
 	p := diag.Problem{Field: "the ssh key", Got: err.Error(), Want: wantKey, Do: makeKey}
 	if err != errPrivateKey {
-		p.Got = shorten(line) + " " + p.Got // never show a private key
+		p.Got = program.Shorten(line) + " " + p.Got // never show a private key
 	}
 	return p
 }

@@ -1,4 +1,4 @@
-package config
+package program
 
 import (
 	"errors"
@@ -39,7 +39,7 @@ func innermost(trace []jsonnet.TraceFrame) *ast.LocationRange {
 		loc := &trace[i].Loc
 		switch {
 		case loc.FileName == "" || !loc.Begin.IsSet() || strings.HasPrefix(loc.FileName, "<std>"):
-		case !strings.HasPrefix(loc.FileName, builtinName("lib/")):
+		case !strings.HasPrefix(loc.FileName, BuiltinName("lib/")):
 			return loc
 		case library == nil:
 			library = loc
@@ -76,6 +76,21 @@ func (e *evaluation) importProblem(err error) diag.Problem {
 		p.Got, p.Want, p.Do = known.Got, known.Want, known.Do
 		return p
 	}
-	p.Got = "cannot be read: " + reason(err)
+	p.Got = "cannot be read: " + Reason(err)
+	return p
+}
+
+// syntaxProblem tells what the parser or the static checks found.
+func syntaxProblem(file string, err error) diag.Problem {
+	p := diag.Problem{File: file, Got: err.Error()}
+	var static interface{ Loc() ast.LocationRange }
+	if errors.As(err, &static) {
+		loc := static.Loc()
+		p.Line, p.Col = loc.Begin.Line, loc.Begin.Column
+		p.Got = strings.TrimSpace(strings.TrimPrefix(p.Got, loc.String()))
+	}
+	p.Got = "is not Jsonnet: " + p.Got
+	p.Want = "valid Jsonnet or JSON"
+	p.Do = "mend it near this place; a comma or a closing bracket is the usual suspect"
 	return p
 }

@@ -1,4 +1,4 @@
-package config
+package program
 
 import (
 	"errors"
@@ -20,9 +20,9 @@ import (
 // libraryPrefix is what an import of the built-in library starts with.
 const libraryPrefix = "reprise/"
 
-// builtinName is how problems name a file of the built-in library. No file of
+// BuiltinName is how problems name a file of the built-in library. No file of
 // a user is named so.
-func builtinName(rel string) string { return "<reprise>/" + rel }
+func BuiltinName(rel string) string { return "<reprise>/" + rel }
 
 // An importer reads the files of one evaluation: those below the directory of
 // the configuration, and the built-in library. It remembers every answer, as
@@ -74,7 +74,7 @@ func (im *importer) Import(importedFrom, imported string) (jsonnet.Contents, str
 	if importedFrom == "" {
 		c, err := im.read(im.main, func() (fs.File, error) {
 			if im.mainFile == "" {
-				return profiles.Files.Open(strings.TrimPrefix(im.main, builtinName("")))
+				return profiles.Files.Open(strings.TrimPrefix(im.main, BuiltinName("")))
 			}
 			return os.OpenFile(im.mainFile, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 		})
@@ -118,7 +118,7 @@ func (im *importer) Import(importedFrom, imported string) (jsonnet.Contents, str
 			return refuse("leads out of the directory of the configuration through a symbolic link",
 				"a file below the directory of the configuration", "replace the link by the file")
 		}
-		return refuse("cannot be read: "+reason(err), "a readable file", "check its permissions")
+		return refuse("cannot be read: "+Reason(err), "a readable file", "check its permissions")
 	}
 	im.rel[shown] = rel
 	return c, shown, nil
@@ -129,9 +129,9 @@ func (im *importer) library(rest string, refuse func(got, want, do string) (json
 		if !fs.ValidPath(name) {
 			break
 		}
-		c, err := im.read(builtinName(name), func() (fs.File, error) { return profiles.Files.Open(name) })
+		c, err := im.read(BuiltinName(name), func() (fs.File, error) { return profiles.Files.Open(name) })
 		if err == nil {
-			return c, builtinName(name), nil
+			return c, BuiltinName(name), nil
 		}
 	}
 	do := "write one of those names"
@@ -187,9 +187,9 @@ func (im *importer) read(shown string, open func() (fs.File, error)) (jsonnet.Co
 	return im.contents[shown], nil
 }
 
-// reason is the bare cause of a file error, without the operation and path
+// Reason is the bare cause of a file error, without the operation and path
 // that the problem around it tells already.
-func reason(err error) string {
+func Reason(err error) string {
 	var pathErr *fs.PathError
 	if errors.As(err, &pathErr) {
 		return pathErr.Err.Error()

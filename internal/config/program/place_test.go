@@ -1,4 +1,4 @@
-package config
+package program
 
 import "testing"
 
@@ -18,8 +18,8 @@ func TestPathAndParent(t *testing.T) {
 		if path != test.path {
 			t.Errorf("Path(%v) = %s, want %s", test.parts, path, test.path)
 		}
-		if got := parent(path); got != test.parent {
-			t.Errorf("parent(%s) = %s, want %s", path, got, test.parent)
+		if got := Parent(path); got != test.parent {
+			t.Errorf("Parent(%s) = %s, want %s", path, got, test.parent)
 		}
 	}
 }

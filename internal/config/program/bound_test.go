@@ -1,9 +1,8 @@
-package config
+package program
 
 import (
 	"context"
 	"errors"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -36,15 +35,15 @@ func TestBounds(t *testing.T) {
 		{"long output", "{ a: std.repeat('x', 9000000) }", "more than 4194304 bytes|" + memory},
 		{"nested value", "{ a: std.foldl(function(a, i) [a], std.range(0, 20000), 0) }", "deep"},
 		{"size", "{ a: '" + strings.Repeat("x", maxSourceBytes) + "' }", "larger than 1048576 bytes"},
-		{"fields", "{ ['f' + i]: i for i in std.range(0, 200) }", "is no option"},
+		{"failing fields", "{ ['f' + i]: error i for i in std.range(0, 200) }", "cannot be evaluated"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			file := filepath.Join(write(t, map[string]string{"rig.jsonnet": test.program}), "rig.jsonnet")
 			start := time.Now()
-			c, err := Evaluate(t.Context(), file, EvalOptions{MemoryBytes: 256 << 20, Timeout: time.Minute})
+			a, err := run(t.Context(), file, Limits{MemoryBytes: 256 << 20, Timeout: time.Minute})
 			var problems diag.Problems
 			if !errors.As(err, &problems) {
-				t.Fatalf("config %v, error %v; want problems", c, err)
+				t.Fatalf("answer %v, error %v; want problems", a, err)
 			}
 			if !regexp.MustCompile(test.want).MatchString(err.Error()) || !strings.HasPrefix(err.Error(), file) {
 				t.Errorf("problem is\n%.600s\nwant %q", err, test.want)
@@ -59,7 +58,7 @@ func TestTimeout(t *testing.T) {
 		"rig.jsonnet": "{ a: std.length([1 for i in std.range(1, 100000) for j in std.range(1, 100000) if false]) }",
 	}), "rig.jsonnet")
 	start := time.Now()
-	_, err := Evaluate(t.Context(), file, EvalOptions{Timeout: 500 * time.Millisecond})
+	_, err := run(t.Context(), file, Limits{Timeout: 500 * time.Millisecond})
 	if err == nil || !strings.Contains(err.Error(), "is still being evaluated after 500ms") {
 		t.Errorf("error is %v", err)
 	}
@@ -71,7 +70,8 @@ func TestTimeout(t *testing.T) {
 func TestCancel(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Evaluate(ctx, "live-rig", EvalOptions{}); !errors.Is(err, context.Canceled) {
+	file := filepath.Join(write(t, map[string]string{"rig.jsonnet": "{}"}), "rig.jsonnet")
+	if _, err := run(ctx, file, Limits{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("error is %v, want context.Canceled", err)
 	}
 }
@@ -83,39 +83,9 @@ func TestPipe(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"rig.jsonnet", "pipe"} {
-		_, err := Evaluate(t.Context(), filepath.Join(dir, name), EvalOptions{Timeout: 20 * time.Second})
+		_, err := run(t.Context(), filepath.Join(dir, name), Limits{Timeout: 20 * time.Second})
 		if err == nil || !strings.Contains(err.Error(), "is no regular file") {
 			t.Errorf("%s: error is %v", name, err)
 		}
-	}
-}
-
-func TestProfileNames(t *testing.T) {
-	dir := write(t, map[string]string{"mine.jsonnet": "{}", "live-rig": "{ networking: { hostName: 'a-file' } }"})
-	for _, test := range []struct{ profile, want string }{
-		{filepath.Join(dir, "nothing.jsonnet"), "is neither a file nor a profile"},
-		{"live-rgi", "write live-rig"},
-		{dir, "is a directory"},
-		{"", "is neither a file nor a profile"},
-		{filepath.Join(dir, "mine.jsonnet", "x"), "cannot be read: not a directory"},
-	} {
-		_, err := Evaluate(t.Context(), test.profile, EvalOptions{})
-		if err == nil || !strings.Contains(err.Error(), test.want) {
-			t.Errorf("%q: error is %v, want %q", test.profile, err, test.want)
-		}
-	}
-	t.Chdir(dir)
-	c, err := Evaluate(t.Context(), "live-rig", EvalOptions{})
-	if err != nil || c.Networking.HostName != "a-file" {
-		t.Errorf("a file goes before a profile: %v", err)
-	}
-	if err := os.Remove("live-rig"); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Mkdir("live-rig", 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if c, err := Evaluate(t.Context(), "live-rig", EvalOptions{}); err != nil || c.Networking.HostName != "live-rig" {
-		t.Errorf("a profile goes before a directory: %v", err)
 	}
 }
