@@ -242,7 +242,7 @@ func (c *collector) removeUnfinished(ctx context.Context, name string) error {
 	if err := c.s.step("remove"); err != nil {
 		return err
 	}
-	if err := tree.Remove(path); err != nil {
+	if removed, err := removeEntry(path); err != nil || !removed {
 		return err
 	}
 	c.count(Dead{Base: name, Bytes: size, Unfinished: true})
@@ -272,6 +272,28 @@ func lockedEntry(path string) bool {
 	defer f.Close()
 	free, err := tryFlock(f, unix.LOCK_EX)
 	return err == nil && !free
+}
+
+// removeEntry removes an entry that is no valid path. A lock file is removed
+// under its own lock and marked, so that whoever waits for it makes another;
+// one that somebody has taken meanwhile stays.
+func removeEntry(path string) (removed bool, err error) {
+	if !strings.HasSuffix(path, ".lock") {
+		return true, tree.Remove(path)
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil { // no file that could be a lock
+		return true, tree.Remove(path)
+	}
+	defer f.Close()
+	if free, err := tryFlock(f, unix.LOCK_EX); err != nil || !free {
+		return false, err
+	}
+	if err := tree.Remove(path); err != nil {
+		return false, err
+	}
+	_, err = f.WriteString("d")
+	return true, err
 }
 
 // removeLinks removes from Nix's directory of shared files those that no path

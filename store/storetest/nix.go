@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -40,15 +39,6 @@ func (dir Programs) Run(ctx context.Context, program string, args ...string) (st
 		err = fmt.Errorf("%s %q: %w\n%s", program, args, err, stderr.String())
 	}
 	return stdout.String() + stderr.String(), err
-}
-
-// builderDir returns the source of the sample's builder.
-func builderDir(t testing.TB) string {
-	_, file, _, ok := runtime.Caller(0)
-	if !ok {
-		t.Fatal("the source of the builder is not known")
-	}
-	return filepath.Join(filepath.Dir(file), "testdata/builder")
 }
 
 // judge is one store before Nix.

@@ -9,6 +9,7 @@ package storetest
 import (
 	"context"
 	"crypto/sha256"
+	_ "embed"
 	"encoding/hex"
 	"fmt"
 	"os"
@@ -43,14 +44,7 @@ func Fill(t testing.TB, root string) *Sample {
 	t.Cleanup(func() { s.Close() })
 	sample := &Sample{Store: s}
 
-	program := filepath.Join(t.TempDir(), "builder")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", program, "main.go")
-	build.Dir = builderDir(t)
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build the builder: %v\n%s", err, out)
-	}
-	builder, err := s.AddFile(ctx, "builder", program)
+	builder, err := s.AddFile(ctx, "builder", compileBuilder(t))
 	check(t, err)
 	sample.Text, err = s.AddText(ctx, "text", []byte("refers to "+string(builder)), []storepath.Path{builder})
 	check(t, err)
@@ -76,6 +70,24 @@ func Fill(t testing.TB, root string) *Sample {
 	// The flat output serves its derivation's users only while they build.
 	sample.Garbage = []storepath.Path{lost, above, flat.Outputs["out"].Path}
 	return sample
+}
+
+//go:embed testdata/builder/main.go
+var builderSource []byte
+
+// compileBuilder returns a static program that needs nothing but itself, as
+// the sandbox of real Nix wants it.
+func compileBuilder(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	check(t, os.WriteFile(filepath.Join(dir, "main.go"), builderSource, 0o644))
+	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o", "builder", "main.go")
+	build.Dir = dir
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build the builder: %v\n%s", err, out)
+	}
+	return filepath.Join(dir, "builder")
 }
 
 func check(t testing.TB, err error) {
