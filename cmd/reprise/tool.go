@@ -22,6 +22,7 @@ type toolFlags struct {
 	env      []string
 	dir      string
 	network  bool
+	nests    bool
 	identity bool
 }
 
@@ -45,6 +46,7 @@ status is the program's.`,
 	c.Flags().StringArrayVar(&f.env, "env", nil, "`NAME=VALUE` for the program")
 	c.Flags().StringVar(&f.dir, "dir", "/", "working `directory` of the program")
 	c.Flags().BoolVar(&f.network, "network", false, "let the program use the network")
+	c.Flags().BoolVar(&f.nests, "nests", false, "let the program make sandboxes of its own")
 	c.Flags().BoolVar(&f.identity, "all-ids", false, "show all user ids, not just one; needs root")
 	c.MarkFlagRequired("package")
 	return c
@@ -75,6 +77,7 @@ func (a *app) runTool(cmd *cobra.Command, args []string, f toolFlags) error {
 	spec.Dir = f.dir
 	spec.Network = f.network
 	spec.AllIDs = f.identity
+	spec.Nests = f.nests
 	spec.Stdin, spec.Stdout, spec.Stderr = a.stdin, a.stdout, a.stderr
 	for _, b := range f.binds {
 		parts := strings.Split(b, ":")
