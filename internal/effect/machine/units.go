@@ -30,6 +30,8 @@ type unitFile struct {
 var notEnabled = map[string]string{
 	"apt-daily-upgrade.timer": "packages come with generations",
 	"apt-daily.timer":         "packages come with generations",
+	"console-setup.service":   "writes to /etc; console.keyMap has a unit of its own",
+	"keyboard-setup.service":  "writes to /etc; console.keyMap has a unit of its own",
 	"dpkg-db-backup.timer":    "there is no dpkg database to save",
 	"sshd-keygen.service":     "activation makes the host key before the system starts",
 }
