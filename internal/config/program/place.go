@@ -10,7 +10,7 @@ import (
 // A Place is where a value was written. Line and Col are 1-based and 0 when
 // only the file is known.
 type Place struct {
-	File string `json:"file"` // as the user named it; "reprise/…" for a file of the built-in library
+	File string `json:"file"` // as the user named it; "<reprise>/…" for a file of the library in this binary
 	Line int    `json:"line,omitempty"`
 	Col  int    `json:"col,omitempty"`
 }
