@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -30,7 +31,7 @@ func (m *Machine) Attach(ctx context.Context, in, out *os.File) error {
 		defer term.Restore(int(in.Fd()), before)
 	}
 	m.console.mu.Lock()
-	out.Write(m.console.text)
+	out.Write(bytes.ReplaceAll(m.console.text, []byte("\n"), []byte("\r\n"))) // the terminal is raw
 	m.console.attach = out
 	m.console.mu.Unlock()
 	defer func() {

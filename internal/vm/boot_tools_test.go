@@ -425,3 +425,20 @@ func partition(tb testing.TB, disk string, p layout.Partition) string {
 	}
 	return out
 }
+
+// TestKVMIsDecided asks for KVM on whatever machine this is: the answer must
+// come in time, and where it is yes, an image must boot with it.
+func TestKVMIsDecided(t *testing.T) {
+	begin := time.Now()
+	err := vm.KVM(t.Context(), machines{root(t, "QEMU")})
+	t.Logf("after %s: %v", time.Since(begin).Round(time.Millisecond), err)
+	if took := time.Since(begin); took > 20*time.Second {
+		t.Errorf("it took %s", took)
+	}
+	if err != nil {
+		return
+	}
+	out, _ := buildImage(t, nil, bootentry.Generation{Number: 1})
+	m := start(t, vm.Options{Disks: []vm.Disk{{Path: out}}, Accel: vm.HW, NoReboot: true})
+	expect(t, m, "guest: is up")
+}

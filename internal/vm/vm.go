@@ -122,7 +122,7 @@ const inside = "/vm"
 
 // Start starts a machine. It returns once QEMU runs; nothing is booted yet.
 // The caller must call Close.
-func Start(ctx context.Context, o Options, tools Tools) (m *Machine, err error) {
+func Start(ctx context.Context, o Options, tools Tools) (started *Machine, err error) {
 	o = o.withDefaults()
 	if err := o.check(); err != nil {
 		return nil, err
@@ -138,7 +138,7 @@ func Start(ctx context.Context, o Options, tools Tools) (m *Machine, err error) 
 	if err != nil {
 		return nil, fmt.Errorf("start machine: %w", err)
 	}
-	m = &Machine{dir: dir, LogFile: o.LogFile, done: make(chan struct{})}
+	m := &Machine{dir: dir, LogFile: o.LogFile, done: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			m.Close()

@@ -1,0 +1,275 @@
+package vm
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// fakeQEMU stands for QEMU: its guest says what it hears, and switches off
+// when the power button is pressed, unless it is deaf.
+type fakeQEMU struct {
+	says  string
+	fails string
+	deaf  bool
+}
+
+func (q fakeQEMU) Run(ctx context.Context, c Command) error {
+	if q.fails != "" {
+		fmt.Fprintln(c.Stderr, q.fails)
+		return errors.New("exit status 1")
+	}
+	var dir string
+	for _, b := range c.Binds {
+		if b.Target == inside {
+			dir = b.Source
+		}
+	}
+	listener, err := net.Listen("unix", filepath.Join(dir, qmpSocket))
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	off := make(chan struct{}, 1)
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			fmt.Fprintln(conn, `{"QMP": {"version": {}, "capabilities": []}}`)
+			lines := bufio.NewScanner(conn)
+			for lines.Scan() {
+				var order struct{ Execute string }
+				json.Unmarshal(lines.Bytes(), &order)
+				fmt.Fprintln(conn, `{"event": "RTC_CHANGE", "data": {}}`)
+				switch order.Execute {
+				case "human-monitor-command":
+					fmt.Fprintln(conn, `{"return": "  Protocol[State]    FD  Source Address  Port   Dest. Address  Port RecvQ SendQ\r\n  TCP[HOST_FORWARD]  12       127.0.0.1 40123       10.0.2.15    22     0     0\r\n"}`)
+				case "no-such-order":
+					fmt.Fprintln(conn, `{"error": {"class": "CommandNotFound", "desc": "The command no-such-order has not been found"}}`)
+				default:
+					fmt.Fprintln(conn, `{"return": {}}`)
+				}
+				if order.Execute == "system_powerdown" && !q.deaf {
+					off <- struct{}{}
+				}
+			}
+			conn.Close()
+		}
+	}()
+	fmt.Fprint(c.Stdout, q.says)
+	go func() {
+		lines := bufio.NewScanner(c.Stdin)
+		for lines.Scan() {
+			fmt.Fprintf(c.Stdout, "heard %s\r\n", lines.Text())
+		}
+	}()
+	select {
+	case <-off:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func startFake(t *testing.T, q fakeQEMU) *Machine {
+	t.Helper()
+	disk := filepath.Join(t.TempDir(), "disk.img")
+	if err := os.WriteFile(disk, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m, err := Start(t.Context(), Options{Disks: []Disk{{Path: disk}}}, q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() })
+	return m
+}
+
+func TestMachine(t *testing.T) {
+	m := startFake(t, fakeQEMU{says: "\x1b[2J\x1b[1;1HBoot\x1b[0mLoader\r\nlogin: "})
+	if m.SSHAddr() != "127.0.0.1:40123" {
+		t.Errorf("ssh at %s", m.SSHAddr())
+	}
+	if err := m.Expect("BootLoader\nlogin: ", time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Send("root\n"); err != nil {
+		t.Fatal(err)
+	}
+	if which, err := m.ExpectAny(time.Minute, "nothing", "heard root"); which != 1 || err != nil {
+		t.Errorf("ExpectAny = %d, %v", which, err)
+	}
+	err := m.Expect("login: ", 50*time.Millisecond) // it was said before
+	if err == nil || !strings.Contains(err.Error(), "did not say") || !strings.Contains(err.Error(), "heard root") {
+		t.Errorf("error %v", err)
+	}
+	if err := m.command(t.Context(), "no-such-order", nil, nil); err == nil || !strings.Contains(err.Error(), "has not been found") {
+		t.Errorf("error %v", err)
+	}
+	log, err := os.ReadFile(m.LogFile)
+	if err != nil || !strings.Contains(string(log), "\x1b[2J") {
+		t.Errorf("log %q, %v", log, err)
+	}
+	if err := m.Shutdown(t.Context(), time.Minute); err != nil {
+		t.Error(err)
+	}
+	if err := m.Expect("more", time.Minute); err == nil || !strings.Contains(err.Error(), "ended before") {
+		t.Errorf("error %v", err)
+	}
+	dir := m.dir
+	if err := m.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(dir); !os.IsNotExist(err) {
+		t.Errorf("%q is left", dir)
+	}
+}
+
+func TestShutdownPullsThePlug(t *testing.T) {
+	m := startFake(t, fakeQEMU{deaf: true})
+	err := m.Shutdown(t.Context(), 50*time.Millisecond)
+	if err == nil || !strings.Contains(err.Error(), "did not switch off") {
+		t.Errorf("error %v", err)
+	}
+	select {
+	case <-m.Done():
+	default:
+		t.Error("the machine still runs")
+	}
+}
+
+func TestStartSaysWhyQEMUFailed(t *testing.T) {
+	disk := filepath.Join(t.TempDir(), "disk.img")
+	os.WriteFile(disk, nil, 0o600)
+	_, err := Start(t.Context(), Options{Disks: []Disk{{Path: disk}}}, fakeQEMU{fails: "Could not set up host forwarding rule"})
+	if err == nil || !strings.Contains(err.Error(), "Could not set up host forwarding rule") {
+		t.Errorf("error %v", err)
+	}
+	_, err = Start(t.Context(), Options{
+		Disks: []Disk{{Path: "/does/not/exist", Bus: "scsi", Serial: "a,b"}}, Firmware: "coreboot", Accel: "xen", MemoryMiB: 1, SSHPort: 70000,
+	}, fakeQEMU{})
+	for _, want := range []string{"/does/not/exist", `bus "scsi"`, `"a,b"`, `"coreboot"`, `"xen"`, "1 MiB", "70000"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("no %q in %v", want, err)
+		}
+	}
+}
+
+func TestMachineEndsWithItsContext(t *testing.T) {
+	disk := filepath.Join(t.TempDir(), "disk.img")
+	os.WriteFile(disk, nil, 0o600)
+	ctx, cancel := context.WithCancel(t.Context())
+	m, err := Start(ctx, Options{Disks: []Disk{{Path: disk}}}, fakeQEMU{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	cancel()
+	if err := m.Wait(t.Context()); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestAttach joins two pipes to the serial line.
+func TestAttach(t *testing.T) {
+	m := startFake(t, fakeQEMU{says: "hello\r\n"})
+	if err := m.Expect("hello", time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	in, keys, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	defer keys.Close()
+	screen, out, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := make(chan error, 1)
+	go func() {
+		left <- m.Attach(t.Context(), in, out)
+		out.Close()
+	}()
+	fmt.Fprintln(keys, "typed")
+	if err := m.Expect("heard typed", time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	keys.Write([]byte{EscapeKey})
+	if err := <-left; !errors.Is(err, ErrDetached) {
+		t.Errorf("error %v", err)
+	}
+	seen, _ := io.ReadAll(screen)
+	if string(seen) != "hello\r\nheard typed\r\n" {
+		t.Errorf("the screen shows %q", seen)
+	}
+}
+
+func TestEscapesAcrossReads(t *testing.T) {
+	const line = "a\x1b[1;31mred\x1b[0m \x1b7b\r\nlast"
+	for cut := range len(line) {
+		c := newConsole(io.Discard)
+		c.add([]byte(line[:cut]))
+		c.add([]byte(line[cut:]))
+		if got := string(c.text); got != "ared b\nlast" {
+			t.Errorf("cut at %d: %q", cut, got)
+		}
+	}
+}
+
+func FuzzConsole(f *testing.F) {
+	f.Add([]byte("a\x1b[1;31mred"), 3)
+	f.Fuzz(func(t *testing.T, said []byte, cut int) {
+		c := newConsole(io.Discard)
+		if cut > 0 && cut < len(said) {
+			c.add(said[:cut])
+			said = said[cut:]
+		}
+		c.add(said)
+		if len(c.pending) > 64 {
+			t.Errorf("%d bytes wait", len(c.pending))
+		}
+	})
+}
+
+func TestCommand(t *testing.T) {
+	o := Options{
+		Disks:    []Disk{{Path: "/a.img"}, {Path: "/b.img", Bus: NVMe, Serial: "N1", Keep: true}, {Path: "/c.img", Bus: USB}, {Path: "/d.img", Bus: SATA}},
+		Firmware: SecureBoot, ISO: "/e.iso", NoReboot: true, Args: []string{"-device", "i6300esb"},
+	}.withDefaults()
+	argv, binds := o.command("/tmp/dir")
+	got := strings.Join(argv, " ")
+	for _, want := range []string{
+		"-machine q35,smm=on -accel tcg", "-m 1024 -smp 2", "hostfwd=tcp:127.0.0.1:0-:22",
+		"if=pflash,unit=0,format=raw,file=/usr/share/OVMF/OVMF_CODE_4M.secboot.fd,readonly=on",
+		"if=pflash,unit=1,format=raw,file=/usr/share/OVMF/OVMF_VARS_4M.ms.fd,snapshot=on",
+		"file=/vm-disk0,snapshot=on -device virtio-blk-pci,drive=disk0,serial=reprise-0,bootindex=1",
+		"file=/vm-disk1,cache=writeback -device nvme,drive=disk1,serial=N1,bootindex=2",
+		"-device usb-storage,bus=disk2usb.0,drive=disk2", "-device ide-hd,drive=disk3",
+		"media=cdrom", "-no-reboot -device i6300esb",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in %s", want, got)
+		}
+	}
+	want := []Bind{
+		{Source: "/tmp/dir", Target: "/vm", Writable: true}, {Source: "/a.img", Target: "/vm-disk0"}, {Source: "/b.img", Target: "/vm-disk1", Writable: true},
+		{Source: "/c.img", Target: "/vm-disk2"}, {Source: "/d.img", Target: "/vm-disk3"}, {Source: "/e.iso", Target: "/vm-cd"},
+	}
+	if diff := cmp.Diff(want, binds); diff != "" {
+		t.Errorf("binds (-want +got):\n%s", diff)
+	}
+}
