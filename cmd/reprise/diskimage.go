@@ -67,6 +67,8 @@ func (d *diskImage) write(ctx context.Context, out string) error {
 		ESP:      image.ESPItems(esp),
 		Root:     image.RootItems(entries),
 		RootRoom: int64(d.cfg.Image.MarginMiB) << 20,
+
+		ESPGenerations: d.cfg.Image.ESPGenerations,
 	})
 	if err != nil {
 		return err
