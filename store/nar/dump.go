@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,11 +19,16 @@ import (
 // whole archive, so that many small files cost one write together.
 const bufferSize = 1 << 20
 
+// buffers keeps buffers between archives: most are smaller than their buffer.
+var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
+
 // DumpPath writes the NAR of the file, directory or symlink at path. Devices,
 // sockets and named pipes are errors, and so is a file that changes while it
 // is read.
 func DumpPath(ctx context.Context, w io.Writer, path string) error {
-	d := dumper{ctx: ctx, w: w, buf: make([]byte, bufferSize)}
+	buf := buffers.Get().(*[bufferSize]byte)
+	defer buffers.Put(buf)
+	d := dumper{ctx: ctx, w: w, buf: buf[:]}
 	d.str(magic)
 	if err := d.node(unix.AT_FDCWD, path, path); err != nil {
 		return fmt.Errorf("archive %q: %w", path, err)
