@@ -170,6 +170,9 @@ func isHard(e Entry) int {
 // source is "".
 func copyContent(w io.Writer, source string, content []byte, size int64, buffer []byte, task progress.Task) error {
 	if source == "" {
+		if int64(len(content)) != size {
+			return fmt.Errorf("size is %d, content has %d bytes", size, len(content))
+		}
 		task.Add(size)
 		_, err := w.Write(content)
 		return err
