@@ -79,7 +79,8 @@ func (a *app) build(ctx context.Context, profile string, f buildFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := a.authorize(cfg, f.authorize, f.out, f.dryRun); err != nil {
+	keepKey, err := a.authorize(cfg, f.authorize, f.out)
+	if err != nil {
 		return err
 	}
 	if len(cfg.WaysIn()) == 0 {
@@ -100,6 +101,9 @@ func (a *app) build(ctx context.Context, profile string, f buildFlags) error {
 	}
 	if f.dryRun {
 		return s.tellPlan(ctx, l)
+	}
+	if err := keepKey(); err != nil {
+		return err
 	}
 	if changed {
 		// What was chosen is kept even when the build fails later.

@@ -125,7 +125,7 @@ func (t *plainTask) Done(err error) {
 	defer t.mu.Unlock()
 	took := time.Since(t.started).Round(10 * time.Millisecond)
 	if err != nil {
-		t.sink.Note("%s: stopped after %s: %v", t.name, took, err)
+		t.sink.Note("%s: stopped after %s", t.name, took) // whoever started the task tells why
 		return
 	}
 	t.sink.Note("%s: done, %s in %s", t.name, t.amount(), took)
