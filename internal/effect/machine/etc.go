@@ -238,7 +238,12 @@ func variables(cfg *config.Config, p *etcSpec, text func(name, content string)) 
 		quoted := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "`", "\\`").Replace(value)
 		fmt.Fprintf(&profile, "export %s=\"%s\"\n", name, quoted)
 		fmt.Fprintf(&environment, "%s=\"%s\"\n", name, strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(value))
-		p.PAMEnv = append(p.PAMEnv, name+` DEFAULT="`+pamValue(value)+`"`)
+		// pam_env.conf(5) has quotes for spaces, and no escape for quotes.
+		if strings.ContainsAny(value, " \t") {
+			p.PAMEnv = append(p.PAMEnv, name+` DEFAULT="`+strings.ReplaceAll(pamValue(value), `"`, "")+`"`)
+		} else {
+			p.PAMEnv = append(p.PAMEnv, name+" DEFAULT="+pamValue(value))
+		}
 	}
 	text("profile.d/reprise.sh", profile.String())
 	text("environment.d/60-reprise.conf", environment.String())

@@ -144,13 +144,19 @@ func configUnits(cfg *config.Config, c *effect.Contents) (links []unit.Link, fil
 			links = append(links, unit.Link{Name: unit.System.Etc() + "/" + name, Target: "/dev/null"})
 		}
 	}
-	if has(c, unit.System.Lib()+"/graphical.target") {
-		for _, dm := range displayManagers {
-			if _, declared := cfg.Systemd.Units["display-manager.service"]; !declared && has(c, unit.System.Lib()+"/"+dm+".service") {
-				links = append(links, unit.Link{Name: unit.System.Etc() + "/display-manager.service", Target: "/" + unit.System.Lib() + "/" + dm + ".service"})
+	for _, dm := range displayManagers {
+		service := unit.System.Lib() + "/" + dm + ".service"
+		if _, declared := cfg.Systemd.Units["display-manager.service"]; declared || !has(c, service) {
+			continue
+		}
+		links = append(links, unit.Link{Name: unit.System.Etc() + "/display-manager.service", Target: "/" + service})
+		for _, dir := range []string{"usr/sbin/", "usr/bin/"} {
+			if has(c, dir+dm) { // the service starts only when it finds itself in this file
+				files = append(files, unitFile{"etc/X11/default-display-manager", "/" + dir + dm + "\n"})
 				break
 			}
 		}
+		break
 	}
 	return links, files, nil
 }
