@@ -54,7 +54,8 @@ func flock(ctx context.Context, f *os.File, how int) error {
 // Lock waits until no other process or goroutine makes p, and keeps them from
 // it until unlock is called. Whoever wants to make p takes the lock, looks
 // whether p has become valid meanwhile, and keeps the lock until p is
-// registered.
+// registered. Make p a temp root before: that keeps the collector from the
+// lock file too.
 //
 // The protocol is Nix's: an exclusive flock on <path>.lock; when done, the
 // file is unlinked and a byte written to it, which tells those who wait for

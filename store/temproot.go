@@ -33,7 +33,9 @@ type tempRoots struct {
 // may have been collected just before: look whether it is valid afterwards,
 // not before.
 //
-// The protocol is Nix's: see the package documentation of Collect's side.
+// The protocol is Nix's: a path is appended to the file of temp roots while
+// gc.lock is held shared. A collector holds that exclusively and has read the
+// files already; it is told through its socket first.
 func (s *Store) TempRoot(ctx context.Context, ps ...storepath.Path) error {
 	r := &s.roots
 	r.mu.Lock()

@@ -313,6 +313,10 @@ func testSocket(j judge, sample *Sample) {
 // testTempRoots has Nix collect while temp roots of ours stand.
 func testTempRoots(j judge, sample *Sample) {
 	ctx, s := j.Context(), j.reopen(sample)
+	first, err := store.Open(ctx, s.Root()) // s is the second of this process
+	check(j, err)
+	defer first.Close()
+	check(j, first.TempRoot(ctx, sample.Top))
 	check(j, s.TempRoot(ctx, sample.Garbage[1])) // and what it refers to
 	j.run("nix-store", "--gc")
 	valid, err := s.Valid(ctx, sample.Garbage...)
