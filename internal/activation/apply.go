@@ -15,9 +15,6 @@ import (
 
 // Options are what Apply takes from its surroundings.
 type Options struct {
-	// Skel holds what new home directories begin with where Data.Skel does
-	// not say; nil is nothing.
-	Skel fs.FS
 	// Random makes machine ids and host keys; nil is crypto/rand's.
 	Random io.Reader
 	// Chown gives a name (a symlink itself, never what it points at) its
@@ -62,13 +59,6 @@ func Apply(root *os.Root, d *Data, opt Options) error {
 	}
 	a := &applier{root: root, opt: opt}
 	var errs []error
-	skel := d.Skel
-	if len(skel) == 0 && opt.Skel != nil {
-		var err error
-		if skel, err = readSkel(opt.Skel); err != nil {
-			errs = append(errs, fmt.Errorf("apply activation: skeleton: %w", err))
-		}
-	}
 	note := func(what string, err error) {
 		if err != nil {
 			errs = append(errs, fmt.Errorf("apply activation: %s: %w", what, err))
@@ -81,7 +71,7 @@ func Apply(root *os.Root, d *Data, opt Options) error {
 	note("gshadow", a.gshadow(d))
 	for _, u := range d.Users {
 		if u.HomeMode != 0 {
-			note(fmt.Sprintf("home of %q", u.Name), a.home(skel, u))
+			note(fmt.Sprintf("home of %q", u.Name), a.home(d.Skel, u))
 		}
 	}
 	return errors.Join(errs...)
@@ -321,36 +311,4 @@ func (a *applier) skeleton(dst string, skel []Item, u User) error {
 		}
 	}
 	return nil
-}
-
-// readSkel reads a skeleton directory.
-func readSkel(skel fs.FS) ([]Item, error) {
-	var items []Item
-	err := fs.WalkDir(skel, ".", func(p string, e fs.DirEntry, err error) error {
-		if err != nil || p == "." {
-			return err
-		}
-		info, err := e.Info()
-		if err != nil {
-			return err
-		}
-		it := Item{Path: p, Mode: uint32(info.Mode().Perm())}
-		switch {
-		case e.IsDir():
-			it.Kind = Dir
-		case info.Mode()&fs.ModeSymlink != 0:
-			it.Kind = Link
-			it.Target, err = fs.ReadLink(skel, p)
-		case info.Mode().IsRegular():
-			it.Kind = File
-			var content []byte
-			content, err = fs.ReadFile(skel, p)
-			it.Content = string(content)
-		default:
-			return nil
-		}
-		items = append(items, it)
-		return err
-	})
-	return items, err
 }
