@@ -164,7 +164,7 @@ func configUnits(cfg *config.Config, c *effect.Contents) (links []unit.Link, fil
 // held are the mounts that stage 1 made and that stay until the machine is
 // down. Left to itself systemd tries to unmount them at shutdown while
 // programs run from them, and says that it failed.
-var held = []string{`\x2ereprise-disk`, `\x2ereprise-meta`, `\x2ereprise-root`, "boot", "nix", `nix-store`, "opt", "var"}
+var held = []string{`\x2ereprise-disk`, `\x2ereprise-meta`, `\x2ereprise-root`, "nix", `nix-store`, "var"}
 
 // ownUnits are units that every machine of ours has.
 func ownUnits(cfg *config.Config) (files []unitFile, links []unit.Link) {
