@@ -5,9 +5,13 @@ import (
 	"errors"
 	"io"
 	"os"
+	"time"
 
 	"golang.org/x/term"
 )
+
+// errIdle says that nobody has typed.
+var errIdle = errors.New("nobody has typed")
 
 // errAbandoned says that the person has taken back the line (Ctrl-C).
 var errAbandoned = errors.New("line taken back")
@@ -21,23 +25,33 @@ type lines struct {
 	plain    *bufio.Reader
 }
 
-// watched remembers whether the input has ended.
+// watched remembers whether the input has ended, and ends it when nothing
+// comes for a while.
 type watched struct {
-	io.Reader
+	*os.File
 	io.Writer
+	idle  time.Duration // 0: for ever
 	ended bool
 }
 
 func (w *watched) Read(p []byte) (int, error) {
-	n, err := w.Reader.Read(p)
+	if w.idle > 0 && !input(w.File, w.idle) {
+		w.ended = true
+		return 0, errIdle
+	}
+	n, err := w.File.Read(p)
 	w.ended = w.ended || err != nil
 	return n, err
 }
 
-func newLines(in *os.File, out io.Writer) *lines {
-	l := &lines{file: in, source: &watched{Reader: in, Writer: out}}
+func (w *watched) Write(p []byte) (int, error) { return w.Writer.Write(p) }
+
+// newLines reads from in and prompts on out. When idle is not 0, it is how long
+// the person may take for each key of the first line.
+func newLines(in *os.File, out io.Writer, idle time.Duration) *lines {
+	l := &lines{file: in, source: &watched{File: in, Writer: out, idle: idle}}
 	if !term.IsTerminal(int(in.Fd())) {
-		l.plain = bufio.NewReader(in)
+		l.plain = bufio.NewReader(l.source)
 		return l
 	}
 	l.terminal = term.NewTerminal(l.source, "")
@@ -55,8 +69,9 @@ func (l *lines) read(prompt string) (string, error) {
 	if l.terminal == nil {
 		line, err := l.plain.ReadString('\n')
 		if line == "" && err != nil {
-			return "", io.EOF
+			return "", err
 		}
+		l.source.idle = 0
 		return trimEnd(line), nil
 	}
 	// Raw while a line is edited, cooked while commands run: Ctrl-C is theirs.
@@ -69,9 +84,10 @@ func (l *lines) read(prompt string) (string, error) {
 	line, err := l.terminal.ReadLine()
 	switch {
 	case err == nil || errors.Is(err, term.ErrPasteIndicator):
+		l.source.idle = 0
 		return line, nil
 	case l.source.ended:
-		return "", io.EOF
+		return "", err
 	}
 	// Ctrl-C and Ctrl-D look the same; leaving by accident would start the
 	// machine again, so that takes the word exit.

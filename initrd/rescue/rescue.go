@@ -24,7 +24,7 @@ import (
 // Exit statuses of Main.
 const (
 	ExitGoOn = 0  // the person has left the shell: try to start again
-	ExitIdle = 75 // nobody has typed a line in time
+	ExitIdle = 75 // nobody is there: no line in time, or the terminal is gone
 )
 
 const greeting = `Rescue shell. help lists the commands; exit tries again to start the machine.
@@ -57,15 +57,12 @@ func Main(args []string) int {
 
 func interactive(ctx context.Context, idle time.Duration) int {
 	fmt.Print(greeting)
-	if idle > 0 && !input(os.Stdin, idle) {
-		return ExitIdle
-	}
 	sh, err := New(os.Stdin, os.Stdout, os.Stderr)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "rescue:", err)
 		return 1
 	}
-	lines := newLines(os.Stdin, os.Stdout)
+	lines := newLines(os.Stdin, os.Stdout, idle)
 	source := ""
 	for {
 		line, err := lines.read(sh.prompt(source != ""))
@@ -73,8 +70,8 @@ func interactive(ctx context.Context, idle time.Duration) int {
 			source = ""
 			continue
 		}
-		if err != nil {
-			return ExitGoOn
+		if err != nil { // nobody is there, or the line has hung up
+			return ExitIdle
 		}
 		source += line + "\n"
 		if incomplete(source) {
@@ -106,6 +103,10 @@ func input(f *os.File, most time.Duration) bool {
 	return false
 }
 
+// ours is put before the name of a command to get past the interpreter's own
+// command of that name. It is no path, and no name that anybody types.
+const ours = "\x00"
+
 // A Shell runs scripts with our own commands. Its variables and directory stay
 // from one script to the next.
 type Shell struct {
@@ -122,6 +123,13 @@ func New(stdin io.Reader, stdout, stderr io.Writer) (*Shell, error) {
 	runner, err := interp.New(
 		interp.StdIO(stdin, stdout, stderr),
 		interp.Env(expand.ListEnviron("PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/", "TERM="+term)),
+		// The interpreter has a help of its own, and a kill that does nothing.
+		interp.CallHandler(func(_ context.Context, args []string) ([]string, error) {
+			if args[0] == "help" || args[0] == "kill" {
+				args[0] = ours + args[0]
+			}
+			return args, nil
+		}),
 		interp.ExecHandlers(builtIn),
 	)
 	if err != nil {
@@ -176,6 +184,7 @@ func incomplete(script string) bool {
 // are the same on every machine, and need nothing.
 func builtIn(next interp.ExecHandlerFunc) interp.ExecHandlerFunc {
 	return func(ctx context.Context, args []string) error {
+		args[0] = strings.TrimPrefix(args[0], ours)
 		run, ok := commands()[args[0]]
 		if !ok {
 			return next(ctx, args)

@@ -155,7 +155,8 @@ func (b *boot) prepare() error {
 	return nil
 }
 
-var errRescue = &Failure{Got: "reprise.rescue is on the kernel line", Do: []string{"leave the shell with exit to go on"}}
+// errRescue is no failure: somebody wants a shell first.
+var errRescue = errors.New("reprise.rescue is on the kernel line: a shell before anything is mounted; exit goes on")
 
 // attempt starts the system. It returns only with an error.
 func (b *boot) attempt() error {
@@ -199,9 +200,6 @@ func (b *boot) attempt() error {
 	b.mark("drivers")
 	return b.switchRoot(init)
 }
-
-// slowest is how long a driver that is being loaded may hold up the start.
-const slowest = 20 * time.Second
 
 // await waits until modules are loaded. Whether they could be, the mount that
 // needs them will tell.

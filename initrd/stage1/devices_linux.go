@@ -131,9 +131,12 @@ func (d *devices) close(most time.Duration) {
 	}
 }
 
-// find waits for the device that ref names, at most so long. The last list of
-// devices comes back with what was found: nothing, one, or several that have
-// the same name.
+// slowest is how long a driver that is being loaded may hold up the start.
+const slowest = 20 * time.Second
+
+// find waits for the device that ref names, at most so long, but in any case
+// until all drivers have been tried. The last list of devices comes back with
+// what was found: nothing, one, or several that have the same name.
 func (d *devices) find(ref blockdev.Ref, most time.Duration) (found, all []blockdev.Device, err error) {
 	begun := time.Now()
 	d.coldplug()
@@ -145,10 +148,11 @@ func (d *devices) find(ref blockdev.Ref, most time.Duration) (found, all []block
 			return found, all, nil
 		}
 		waited := time.Since(begun)
-		if waited >= most {
+		late := waited >= most
+		if late && (d.reach == buses && d.settled(0) || waited >= most+slowest) {
 			return nil, all, nil
 		}
-		if d.reach < buses && d.settled(quiet[d.reach]) {
+		if d.reach < buses && (late && d.settled(0) || d.settled(quiet[d.reach])) {
 			d.reach++
 			d.coldplug()
 		}
@@ -156,7 +160,7 @@ func (d *devices) find(ref blockdev.Ref, most time.Duration) (found, all []block
 		if waited > 3*time.Second {
 			look = time.Second // news wakes us anyway
 		}
-		d.pause(min(most-waited, look))
+		d.pause(look)
 	}
 }
 

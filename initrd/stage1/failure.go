@@ -28,6 +28,9 @@ func (f *Failure) Unwrap() error { return f.Err }
 
 // text is what stands on the console.
 func text(err error) string {
+	if err == errRescue {
+		return "\nreprise: " + err.Error() + "\n"
+	}
 	var f *Failure
 	if !errors.As(err, &f) {
 		f = &Failure{Got: "stage 1 met an error", Err: err}

@@ -1,7 +1,6 @@
 package stage1
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -24,11 +23,13 @@ const idleShell = 5 * time.Minute
 // returns when a person has left a shell with exit, to try again.
 func (b *boot) hold(err error) {
 	b.log.printf(logError, "stage 1 stops: %v", err)
+	// The drivers that load now would write over what a person reads and types.
+	defer quietConsole()()
 	screens := openScreens()
 	screens.print(text(err))
 	stop := b.attend()
 	idle := time.Duration(0)
-	if !errors.Is(err, errRescue) {
+	if err != errRescue {
 		if !screens.countdown(b.line.Timeout) {
 			halt(screens, "Nobody there: rebooting.")
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -59,4 +60,17 @@ func stripLevel(line string) string {
 		return rest
 	}
 	return line
+}
+
+// quietConsole keeps the kernel's messages off the consoles, all but the worst,
+// until the returned function is called. The log has them all the same.
+func quietConsole() (restore func()) {
+	before, err := os.ReadFile("/proc/sys/kernel/printk") // the first number is the console's level
+	level, convErr := strconv.Atoi(strings.Fields(string(before) + " 7")[0])
+	if err != nil || convErr != nil {
+		return func() {}
+	}
+	set := func(n int) { _ = os.WriteFile("/proc/sys/kernel/printk", []byte(strconv.Itoa(n)), 0) }
+	set(min(level, logError))
+	return func() { set(level) }
 }

@@ -95,9 +95,9 @@ var cases = []scenario{
 	{
 		name: "rescue asked for", line: "reprise.rescue " + system + goodSystem,
 		steps: append([]step{
-			{expect: "reprise.rescue is on the kernel line"},
+			{expect: "reprise: reprise.rescue is on the kernel line"},
 			{expect: "rescue:/# ", send: "help\n"},
-			{expect: "umount"},
+			{expect: "blk                              disks and partitions"},
 			{expect: "rescue:/# ", send: "sleep 100\n"},
 			{expect: "sleep 100", send: "\x03"},
 			{expect: "rescue:/# ", send: "exit\n"},
