@@ -1,9 +1,11 @@
 package effect
 
 import (
+	"bytes"
 	"context"
-	"errors"
+	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -26,11 +28,12 @@ const moduleDir = "usr/lib/modules"
 // other packages are there.
 func KernelModulesIndex() Effect {
 	return Effect{
-		Name:   "kernel-modules-index",
-		Needed: func(_ *config.Config, c *Contents) bool { return len(c.Below(moduleDir)) > 0 },
-		Reads:  func(_ *config.Config, c *Contents) []string { return c.Below(moduleDir) },
-		Tools:  depmodPackages,
-		Build:  indexModules,
+		Name:    "kernel-modules-index",
+		Needed:  func(_ *config.Config, c *Contents) bool { return len(c.Below(moduleDir)) > 0 },
+		Reads:   func(_ *config.Config, c *Contents) []string { return c.Below(moduleDir) },
+		Tools:   depmodPackages,
+		Unpacks: true,
+		Build:   indexModules,
 	}
 }
 
@@ -49,7 +52,7 @@ func depmodPackages(c *Contents) []string {
 func indexModules(ctx context.Context, e *Env) error {
 	out := e.Output()
 	for _, version := range kernelVersions(e.Packages) {
-		base, err := moduleTree(e, version)
+		base, err := moduleTree(ctx, e, version)
 		if err != nil {
 			return err
 		}
@@ -66,9 +69,39 @@ func indexModules(ctx context.Context, e *Env) error {
 		if err := e.direct(ctx, "", "usr/sbin/depmod", "-C", settings, "-b", base, "-o", index, version); err != nil {
 			return err
 		}
-		out.tree(filepath.Join(index, "lib/modules", version), moduleDir+"/"+version)
+		index = filepath.Join(index, "lib/modules", version)
+		if err := checkIndex(e, version, index); err != nil {
+			return err
+		}
+		out.tree(index, moduleDir+"/"+version)
 	}
 	return out.Close()
+}
+
+// checkIndex sees that the index holds every module and that modules could be
+// read: depmod warns and ends well when it cannot decompress them.
+func checkIndex(e *Env, version, index string) error {
+	modules := 0
+	for _, f := range e.files(moduleDir + "/" + version) {
+		if name := path.Base(f.Path); f.Kind != layer.Symlink && (strings.HasSuffix(name, ".ko") || strings.Contains(name, ".ko.")) {
+			modules++
+		}
+	}
+	listed, err := os.ReadFile(filepath.Join(index, "modules.dep"))
+	if err != nil {
+		return err
+	}
+	if lines := bytes.Count(listed, []byte("\n")); lines != modules {
+		return fmt.Errorf("modules.dep of kernel %s lists %d modules, want %d", version, lines, modules)
+	}
+	symbols, err := os.ReadFile(filepath.Join(index, "modules.symbols"))
+	if err != nil {
+		return err
+	}
+	if modules > 1 && bytes.Count(symbols, []byte("\nalias ")) == 0 {
+		return fmt.Errorf("modules.symbols of kernel %s is empty: depmod could not read the modules", version)
+	}
+	return nil
 }
 
 // kernelVersions lists the directories with modules, sorted.
@@ -86,38 +119,39 @@ func kernelVersions(c *Contents) []string {
 	return slices.Compact(versions)
 }
 
-// moduleTree makes the tree that depmod -b wants, <dir>/lib/modules/<version>,
-// out of links to the packages.
-func moduleTree(e *Env, version string) (string, error) {
+// moduleTree makes the tree that depmod -b wants, <dir>/lib/modules/<version>:
+// of links to the packages, or of unpacked modules where there is a program to
+// unpack them.
+func moduleTree(ctx context.Context, e *Env, version string) (string, error) {
 	base, err := e.mkdir("modules")
 	if err != nil {
 		return "", err
 	}
-	at := filepath.Join(base, "lib/modules", version)
-	var owners []*Content
-	for i := range e.Packages.Packages {
-		if p := &e.Packages.Packages[i]; len(p.Below(moduleDir+"/"+version)) > 0 {
-			owners = append(owners, p)
+	files := map[string]string{}
+	for _, f := range e.files(moduleDir + "/" + version) {
+		if f.Kind == layer.File || f.Kind == layer.Hard {
+			files[strings.TrimPrefix(f.Path, moduleDir+"/"+version+"/")] = e.File(f.Package, f.Path)
 		}
 	}
-	if len(owners) == 1 {
-		if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
+	at := filepath.Join(base, "lib/modules", version)
+	if len(e.Job.XZ) > 0 {
+		var dirs []string
+		for _, p := range e.Job.XZ {
+			dirs = append(dirs, e.Real(p))
+		}
+		xz, err := LoaderCommand(dirs, "usr/bin/xz", "--decompress", "--stdout", "--threads=1", "--")
+		if err != nil {
 			return "", err
 		}
-		return base, os.Symlink(e.File(owners[0], moduleDir+"/"+version), at)
+		return base, unpackModules(ctx, xz, e.Cores, files, at)
 	}
-	for _, p := range owners {
-		for _, entry := range p.Below(moduleDir + "/" + version) {
-			name := filepath.Join(at, strings.TrimPrefix(entry.Path, moduleDir+"/"+version))
-			if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-				return "", err
-			}
-			if entry.Kind != layer.File && entry.Kind != layer.Hard {
-				continue
-			}
-			if err := os.Symlink(e.File(p, entry.Path), name); err != nil && !errors.Is(err, os.ErrExist) {
-				return "", err
-			}
+	for name, place := range files {
+		name = filepath.Join(at, name)
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			return "", err
+		}
+		if err := os.Symlink(place, name); err != nil {
+			return "", err
 		}
 	}
 	return base, nil

@@ -1,0 +1,119 @@
+package effect
+
+import (
+	"bytes"
+	"debug/elf"
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func TestIndexedSize(t *testing.T) {
+	for _, test := range []struct {
+		index []byte
+		want  int64
+		ok    bool
+	}{
+		{[]byte{0, 1, 100, 200, 1}, 200, true},       // one block; 200 takes two bytes: 0xc8 0x01
+		{[]byte{0, 2, 50, 5, 60, 7, 0, 0}, 12, true}, // two blocks and padding
+		{[]byte{0, 0, 0, 0}, 0, true},                // an empty file
+		{[]byte{1, 0}, 0, false},
+		{nil, 0, false},
+		{[]byte{0, 2, 50, 5}, 0, false},
+		{[]byte{0, 1, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, 0, false},
+		{[]byte{0, 1, 1, 0xff, 0xff, 0xff, 0xff, 0x7f}, 0, false}, // larger than any module
+	} {
+		got, err := indexedSize(test.index)
+		if got != test.want && test.ok || (err == nil) != test.ok {
+			t.Errorf("indexedSize(% x) = %d, %v, want %d, ok %v", test.index, got, err, test.want, test.ok)
+		}
+	}
+}
+
+func FuzzIndexedSize(f *testing.F) {
+	f.Add([]byte{0, 2, 50, 5, 60, 7})
+	f.Fuzz(func(t *testing.T, index []byte) {
+		if size, err := indexedSize(index); err == nil && (size < 0 || size > mostModule) {
+			t.Errorf("indexedSize(% x) = %d", index, size)
+		}
+	})
+}
+
+// elfFile makes a 64-bit object with these sections besides the first, empty
+// one and the table of names.
+func elfFile(names []string, contents [][]byte) []byte {
+	le := binary.LittleEndian
+	file := make([]byte, 64)
+	copy(file, elf.ELFMAG)
+	file[elf.EI_CLASS], file[elf.EI_DATA], file[elf.EI_VERSION] = byte(elf.ELFCLASS64), byte(elf.ELFDATA2LSB), byte(elf.EV_CURRENT)
+	le.PutUint16(file[16:], uint16(elf.ET_REL))
+	le.PutUint16(file[18:], uint16(elf.EM_X86_64))
+	le.PutUint32(file[20:], uint32(elf.EV_CURRENT))
+	le.PutUint16(file[52:], 64)
+	table := []byte{0}
+	headers := make([]byte, 64)
+	add := func(name string, data []byte) {
+		h := make([]byte, 64)
+		le.PutUint32(h, uint32(len(table)))
+		table = append(append(table, name...), 0)
+		if name == ".shstrtab" {
+			data = table
+		}
+		kind := elf.SHT_PROGBITS
+		if name == ".shstrtab" {
+			kind = elf.SHT_STRTAB
+		}
+		le.PutUint32(h[4:], uint32(kind))
+		le.PutUint64(h[24:], uint64(len(file)))
+		le.PutUint64(h[32:], uint64(len(data)))
+		file = append(file, data...)
+		headers = append(headers, h...)
+	}
+	for i, name := range names {
+		add(name, contents[i])
+	}
+	add(".shstrtab", nil)
+	le.PutUint64(file[40:], uint64(len(file)))
+	le.PutUint16(file[58:], 64)
+	le.PutUint16(file[60:], uint16(len(headers)/64))
+	le.PutUint16(file[62:], uint16(len(headers)/64-1))
+	return append(file, headers...)
+}
+
+func TestWriteIndexed(t *testing.T) {
+	module := elfFile([]string{".text", ".modinfo", "__ksymtab_strings", ".data"},
+		[][]byte{bytes.Repeat([]byte{0x90}, 5000), []byte("license=GPL\x00"), []byte("a_symbol\x00"), make([]byte, 3000)})
+	name := filepath.Join(t.TempDir(), "x.ko.xz")
+	if err := writeIndexed(name, append(module, "~Module signature appended~\n"...)); err != nil {
+		t.Fatal(err)
+	}
+	f, err := elf.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for section, want := range map[string]string{".text": "", ".data": "", ".modinfo": "license=GPL\x00", "__ksymtab_strings": "a_symbol\x00"} {
+		data, err := f.Section(section).Data()
+		if err != nil || string(data) != want {
+			t.Errorf("%s holds %q, %v, want %q", section, data, err, want)
+		}
+	}
+	if info, err := os.Stat(name); err != nil || info.Size() > 1000 {
+		t.Errorf("it has %d bytes, want less than 1,000", info.Size())
+	}
+}
+
+func FuzzWriteIndexed(f *testing.F) {
+	f.Add(elfFile([]string{".text", ".modinfo"}, [][]byte{{1, 2, 3}, []byte("x=y")}))
+	f.Add([]byte("no module"))
+	name := filepath.Join(f.TempDir(), "x.ko")
+	f.Fuzz(func(t *testing.T, module []byte) {
+		if err := writeIndexed(name, module); err != nil {
+			return
+		}
+		if info, err := os.Stat(name); err != nil || info.Size() > 2*int64(len(module))+4096 {
+			t.Errorf("%d bytes became %d, %v", len(module), info.Size(), err)
+		}
+	})
+}
