@@ -2,7 +2,6 @@ package image
 
 import (
 	"archive/tar"
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -113,10 +112,8 @@ func writeTar(ctx context.Context, w io.Writer, entries []Entry, task progress.T
 	slices.SortStableFunc(sorted, func(a, b Entry) int { return isHard(a) - isHard(b) })
 
 	stamp := time.Unix(epoch, 0).UTC()
-	buffered := bufio.NewWriterSize(w, 1<<20)
-	t := tar.NewWriter(buffered)
-	copier := make([]byte, 1<<20)
-	byPath := map[string]Entry{}
+	s := newStream(w)
+	files := map[string]Entry{}
 	for i, e := range sorted {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -138,25 +135,28 @@ func writeTar(ctx context.Context, w io.Writer, entries []Entry, task progress.T
 			h.Typeflag, h.Mode = tar.TypeSymlink, 0o777
 		case layer.File:
 			h.Typeflag, h.Size = tar.TypeReg, e.Size
-			byPath[e.Path] = e
+			files[e.Path] = e
 		case layer.Hard:
-			file, ok := byPath[e.Target]
+			file, ok := files[e.Target]
 			if !ok {
 				return fmt.Errorf("%q: its hard link's target %q is no file of the image", e.Path, e.Target)
 			}
 			// mke2fs gives the inode what the last of its names says.
 			h.Typeflag, h.Mode, h.Uid, h.Gid = tar.TypeLink, int64(file.Mode), int(file.UID), int(file.GID)
 		}
-		if err := t.WriteHeader(h); err != nil {
+		// A writer for each header: it writes that and nothing else, and the
+		// content goes to the stream by the shortest way.
+		if err := tar.NewWriter(s).WriteHeader(h); err != nil {
 			return fmt.Errorf("%q: %w", e.Path, err)
 		}
 		if e.Kind == layer.File {
-			if err := copyContent(t, e.Source, e.Content, e.Size, copier, task); err != nil {
+			if err := s.content(e, task); err != nil {
 				return err
 			}
 		}
 	}
-	return errors.Join(t.Close(), buffered.Flush())
+	_, err := s.Write(make([]byte, 2*tarBlock))
+	return errors.Join(err, s.Flush())
 }
 
 func isHard(e Entry) int {
@@ -164,43 +164,6 @@ func isHard(e Entry) int {
 		return 1
 	}
 	return 0
-}
-
-// copyContent writes exactly size bytes from the file source, or content when
-// source is "".
-func copyContent(w io.Writer, source string, content []byte, size int64, buffer []byte, task progress.Task) error {
-	if source == "" {
-		if int64(len(content)) != size {
-			return fmt.Errorf("size is %d, content has %d bytes", size, len(content))
-		}
-		task.Add(size)
-		_, err := w.Write(content)
-		return err
-	}
-	f, err := os.Open(source)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	var done int64
-	for {
-		n, err := f.Read(buffer)
-		if done += int64(n); done > size {
-			return fmt.Errorf("%q grew while it was read: it had %d bytes", source, size)
-		}
-		if _, err := w.Write(buffer[:n]); err != nil {
-			return err
-		}
-		task.Add(int64(n))
-		switch {
-		case done == size:
-			return nil
-		case err == io.EOF:
-			return fmt.Errorf("%q shrank while it was read: it had %d bytes, now %d", source, size, done)
-		case err != nil:
-			return err
-		}
-	}
 }
 
 // Tree lists the store path that lies at source as entries below at, such as
