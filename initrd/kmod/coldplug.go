@@ -8,9 +8,8 @@ import (
 
 // Modaliases returns the modalias of every device on the given buses ("pci",
 // "virtio", "usb" …), read from sys (the root of /sys), in the order of the
-// buses and of device names. Buses that are not there have no devices. keep,
-// when not nil, is asked with the bus and the device's directory.
-func Modaliases(sys fs.FS, buses []string, keep func(bus, dir string) bool) []string {
+// buses and of device names. Buses that are not there have no devices.
+func Modaliases(sys fs.FS, buses []string) []string {
 	var found []string
 	for _, bus := range buses {
 		devices := path.Join("bus", bus, "devices")
@@ -21,11 +20,7 @@ func Modaliases(sys fs.FS, buses []string, keep func(bus, dir string) bool) []st
 			continue
 		}
 		for _, e := range entries {
-			dir := path.Join(devices, e.Name())
-			if keep != nil && !keep(bus, dir) {
-				continue
-			}
-			data, err := fs.ReadFile(sys, path.Join(dir, "modalias"))
+			data, err := fs.ReadFile(sys, path.Join(devices, e.Name(), "modalias"))
 			if a := strings.TrimSpace(string(data)); err == nil && a != "" {
 				found = append(found, a)
 			}

@@ -76,7 +76,7 @@ func (d *devices) list(contents bool) ([]blockdev.Device, error) {
 
 // coldplug loads modules for the devices that are there, each in its own time.
 func (d *devices) coldplug() {
-	for _, alias := range kmod.Modaliases(d.sys, allBuses, nil) {
+	for _, alias := range kmod.Modaliases(d.sys, allBuses) {
 		d.plug(alias)
 	}
 }

@@ -81,7 +81,7 @@ var cases = []scenario{
 			{expect: "line2"},
 			{expect: "rescue:/# ", send: "blk; uname; lsmod | grep '^ext4' | wc\n"},
 			{expect: "PARTUUID=" + partUUID}, {expect: "Linux"}, {expect: "1 "},
-			{expect: "rescue:/# ", send: "mkdir /t; mount -o ro /dev/vda1 /t && cat /t" + somePackage + "/etc/hello; umount /t\n"},
+			{expect: "rescue:/# ", send: "mkdir /t; mount /dev/vda1 /t && cat /t" + somePackage + "/etc/hello; umount /t\n"},
 			{expect: "hello from the view"},
 			{expect: "rescue:/# ", send: "mount --bind /.reprise/disk/nix/store" + goodSystem[len("/nix/store"):] +
 				" /t; modprobe loop && lsmod | head -1; ps | head -2; dmesg | tail -1; nothing\n"},
