@@ -133,7 +133,7 @@ func (c scenario) run(t *testing.T, tools Tools, o Options) {
 	}
 }
 
-func writeInitrd(t *testing.T, tools Tools, out string) {
+func writeInitrd(t testing.TB, tools Tools, out string) {
 	t.Helper()
 	f, err := os.Create(out)
 	if err != nil {
@@ -151,7 +151,7 @@ func writeInitrd(t *testing.T, tools Tools, out string) {
 }
 
 // goBuild builds a program of ../testdata, found from the module's root.
-func goBuild(t *testing.T, name, dir string) string {
+func goBuild(t testing.TB, name, dir string) string {
 	t.Helper()
 	out := filepath.Join(dir, name)
 	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w",

@@ -21,7 +21,7 @@ const (
 
 // makeDisk makes a disk image with one partition that holds the systems of
 // the cases, and returns its name.
-func makeDisk(t *testing.T, tools Tools, sysinit, dir string) string {
+func makeDisk(t testing.TB, tools Tools, sysinit, dir string) string {
 	t.Helper()
 	tree := filepath.Join(dir, "tree")
 	check := func(err error) {
@@ -96,7 +96,7 @@ func assemble(part, disk string) error {
 }
 
 // view makes the root image of a system whose files are all of one package.
-func view(t *testing.T, from storepath.Path, size int) []byte {
+func view(t testing.TB, from storepath.Path, size int) []byte {
 	t.Helper()
 	dir := func(p string) layer.Entry { return layer.Entry{Path: p, Kind: layer.Dir, Mode: 0o755} }
 	plan, err := compose.Merge([]compose.Layer{{Path: from, Manifest: layer.Manifest{
