@@ -136,6 +136,9 @@ func etcPlan(cfg *config.Config, c *effect.Contents) (*etcSpec, error) {
 	if has(c, sshdConfig) {
 		ssh(cfg, text)
 	}
+	if has(c, "usr/sbin/ifup") { // networking.service fails without
+		text("network/interfaces", "# Written by reprise: systemd-networkd has the interfaces.\nsource /etc/network/interfaces.d/*\n\nauto lo\niface lo inet loopback\n")
+	}
 	programs(c, p)
 	for name, f := range cfg.Environment.Etc {
 		mode, err := strconv.ParseUint(f.Mode, 8, 12)
@@ -191,7 +194,7 @@ func hosts(cfg *config.Config) string {
 // without it, and a copy of the system may lie on a disk that has none.
 func fileSystems(cfg *config.Config) (string, error) {
 	var b strings.Builder
-	b.WriteString("# Written by reprise: fileSystems.\nPARTLABEL=ESP\t/efi\tvfat\tumask=0077,nofail,x-systemd.device-timeout=10\t0 0\n")
+	b.WriteString("# Written by reprise: fileSystems.\nPARTLABEL=ESP\t/efi\tvfat\tumask=0077,nofail\t0 0\n")
 	for _, point := range slices.Sorted(maps.Keys(cfg.FileSystems)) {
 		fs := cfg.FileSystems[point]
 		options := strings.Join(fs.Options, ",")

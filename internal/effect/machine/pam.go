@@ -21,7 +21,7 @@ const (
 // Each gets the limits of limits.conf(5), real-time priority among them: where
 // a package's own file leaves pam_limits out, a line is added.
 var loginServices = []string{
-	"cron", "gdm-autologin", "gdm-password", "greetd", "lightdm", "lightdm-autologin", "lightdm-greeter", "login",
+	"cron", "gdm-autologin", "gdm-password", "greetd", "lightdm", "lightdm-autologin", "login",
 	"sddm", "sddm-autologin", "sshd", "su", "sudo", "sudo-i", "systemd-user", "xrdp-sesman",
 }
 

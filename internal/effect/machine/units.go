@@ -96,9 +96,12 @@ func enabledUnits(s *scripts, cfg *config.Config, c *effect.Contents) ([]unit.En
 			return nil, err
 		}
 		for _, u := range enabled {
-			if notEnabled[u.Name] == "" {
-				all = append(all, u)
+			// e2scrub checks snapshots of LVM volumes; without LVM its services
+			// only cost time at every start.
+			if scrub := strings.HasPrefix(u.Name, "e2scrub_"); notEnabled[u.Name] != "" || scrub && !has(c, "usr/sbin/lvm") {
+				continue
 			}
+			all = append(all, u)
 		}
 	}
 	if cfg.Networking.UseDHCP || len(cfg.Networking.Interfaces) > 0 {

@@ -123,6 +123,9 @@ func Resolve(choices []Choice, exists func(string) bool) ([]Link, error) {
 	targets := map[string]string{}
 	add := func(name, target string) error {
 		name = strings.TrimPrefix(name, "/")
+		if top, _, deeper := strings.Cut(name, "/"); deeper && (top == "bin" || top == "sbin" || top == "lib") {
+			name = "usr/" + name // the merged /usr
+		}
 		if have, ok := targets[name]; ok && have != target {
 			return fmt.Errorf("alternatives: %q is to point to %q and to %q", name, have, target)
 		}
