@@ -70,6 +70,8 @@ func TestResolve(t *testing.T) {
 			[]Choice{choice("/usr/bin/a", 5, man("/man/a")), choice("/usr/bin/b", 6, man("/man/b"))},
 			func(p string) bool { return p != "/man/b" },
 			[]Link{{"etc/alternatives/x", "/usr/bin/b"}, {"usr/bin/x", "/etc/alternatives/x"}}},
+		{"a link in the merged usr", []Choice{{"cpp", "/lib/cpp", "cpp", "/usr/bin/cpp", 10, nil}}, always,
+			[]Link{{"etc/alternatives/cpp", "/usr/bin/cpp"}, {"usr/lib/cpp", "/etc/alternatives/cpp"}}},
 		{"no choices", nil, always, []Link{}},
 	} {
 		got, err := Resolve(test.choices, test.exists)
