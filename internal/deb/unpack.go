@@ -19,9 +19,9 @@ import (
 // UnpackOptions changes how Unpack works, never what it writes.
 type UnpackOptions struct {
 	// XZ stands in for the built-in decoder of xz, for example a pipe to the
-	// xz program. Its reader ends with io.EOF only after the whole stream;
-	// Close may be called while a Read waits, and returns an error when the
-	// decoder ended badly.
+	// xz program; nil is as fast. Its reader ends with io.EOF only after the
+	// whole stream; Close may be called while a Read waits, and returns an
+	// error when the decoder ended badly.
 	XZ     func(io.Reader) (io.ReadCloser, error)
 	Limits Limits
 }

@@ -1,27 +1,38 @@
 package deb
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash"
 	"hash/crc32"
+	"hash/crc64"
 	"io"
 	"runtime"
 
 	"github.com/therootcompany/xz"
+
+	"reprise/internal/deb/lzma"
 )
 
 // The format of .xz files: a stream is a header of 12 bytes, blocks, an index
 // of the blocks' sizes and a footer of 12 bytes. xz writes a new block every
 // 24 MiB of input when it compresses with threads (dpkg-deb does), so that
 // large packages can be decoded on several cores.
-// Source: The .xz File Format, version 1.2.0, sections 2 and 4.
+//
+// A file of one stream whose blocks use LZMA2 alone, which is every one that
+// dpkg-deb writes, is decoded block by block by package lzma. Anything else
+// (several streams, filters for machine code) goes through a general decoder.
+// Source: The .xz File Format, version 1.2.0, sections 2 to 4.
 const (
 	xzHeaderSize = 12
 	xzMagic      = "\xfd7zXZ\x00"
 	xzEndMagic   = "YZ"
+	xzLZMA2      = 0x21 // filter id
 
 	// maxXZIndex bounds the index: 100,000 blocks.
 	maxXZIndex = 1 << 20 // bytes
@@ -35,6 +46,8 @@ const (
 	maxXZWorkers = 4
 )
 
+var errXZ = errors.New("xz: damaged data")
+
 // NewXZ decodes the .xz file in r, of the given size in bytes, on several
 // cores where the file has several blocks. Close must be called.
 func NewXZ(ctx context.Context, r io.ReaderAt, size int64) (io.ReadCloser, error) {
@@ -42,20 +55,27 @@ func NewXZ(ctx context.Context, r io.ReaderAt, size int64) (io.ReadCloser, error
 }
 
 func newXZ(ctx context.Context, r *io.SectionReader) (io.ReadCloser, error) {
-	header, blocks, err := xzBlocks(r)
-	if err != nil || len(blocks) < 2 {
-		// One block, several streams, or something that only a decoder of
-		// the whole can judge.
+	blocks, ok, err := xzBlocks(r)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
 		z, err := xz.NewReader(io.NewSectionReader(r, 0, r.Size()), maxWindow)
 		if err != nil {
 			return nil, err
 		}
 		return pump(ctx, "xz", io.NopCloser(z), false), nil
 	}
+	workers := min(maxXZWorkers, runtime.GOMAXPROCS(0), len(blocks))
+	for _, b := range blocks {
+		if b.plain > maxXZBlock {
+			workers = 1
+		}
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	parts := make(chan *part)
 	s := &stream{ctx: ctx, cancel: cancel, parts: parts}
-	free := make(chan struct{}, min(maxXZWorkers, runtime.GOMAXPROCS(0)))
+	free := make(chan struct{}, max(1, workers))
 	s.group.Go(func() {
 		defer close(parts)
 		for _, b := range blocks {
@@ -64,12 +84,12 @@ func newXZ(ctx context.Context, r *io.SectionReader) (io.ReadCloser, error) {
 			case <-ctx.Done():
 				return
 			}
-			p := &part{
-				form:   "xz",
-				chunks: make(chan []byte, b.plain/chunkSize+1),
-				done:   func() { <-free },
+			ahead := int64(8)
+			if workers > 1 {
+				ahead = b.plain/chunkSize + 1
 			}
-			s.group.Go(func() { p.fill(ctx, b.open(r, header)) })
+			p := &part{form: "xz", chunks: make(chan []byte, ahead), done: func() { <-free }}
+			s.group.Go(func() { p.fill(ctx, b.open(r)) })
 			select {
 			case parts <- p:
 			case <-ctx.Done():
@@ -83,87 +103,215 @@ func newXZ(ctx context.Context, r *io.SectionReader) (io.ReadCloser, error) {
 // An xzBlock is one block of a stream.
 type xzBlock struct {
 	offset   int64
+	header   int64 // bytes
 	unpadded int64 // header, compressed data and check
 	plain    int64 // decoded size
+	dict     uint32
+	check    byte // type of the check at the end
 }
 
-// xzBlocks finds the blocks of the one stream that r holds, from its index.
-func xzBlocks(r *io.SectionReader) (header [xzHeaderSize]byte, blocks []xzBlock, err error) {
+// xzBlocks finds the blocks of the one stream that r holds, from its index. ok
+// is false when the file is not of the kind that is decoded block by block.
+func xzBlocks(r *io.SectionReader) (blocks []xzBlock, ok bool, err error) {
 	size := r.Size()
-	if size < 2*xzHeaderSize+8 || size%4 != 0 {
-		return header, nil, errors.New("xz: too short")
+	var header, footer [xzHeaderSize]byte
+	if size < 2*xzHeaderSize+8 {
+		return nil, false, io.ErrUnexpectedEOF
 	}
-	var footer [xzHeaderSize]byte
 	if err := errors.Join(readFull(r, header[:], 0, size), readFull(r, footer[:], size-xzHeaderSize, size)); err != nil {
-		return header, nil, err
+		return nil, false, err
+	}
+	if string(header[:6]) != xzMagic {
+		return nil, false, errors.New("xz: this is no .xz file")
 	}
 	flags := header[6:8]
-	if string(header[:6]) != xzMagic || string(footer[10:]) != xzEndMagic || !bytes.Equal(flags, footer[8:10]) {
-		return header, nil, errors.New("xz: no single stream")
-	}
+	check := header[7]
 	indexSize := (int64(binary.LittleEndian.Uint32(footer[4:])) + 1) * 4
-	if indexSize < 8 || indexSize > min(maxXZIndex, size-2*xzHeaderSize) {
-		return header, nil, errors.New("xz: the index cannot have its size")
+	if size%4 != 0 || string(footer[10:]) != xzEndMagic || !bytes.Equal(flags, footer[8:10]) ||
+		binary.LittleEndian.Uint32(header[8:]) != crc32.ChecksumIEEE(flags) ||
+		binary.LittleEndian.Uint32(footer[:]) != crc32.ChecksumIEEE(footer[4:10]) ||
+		flags[0] != 0 || newXZCheck(check) == nil ||
+		indexSize < 8 || indexSize > min(maxXZIndex, size-2*xzHeaderSize) {
+		return nil, false, nil
 	}
 	index := make([]byte, indexSize)
 	if err := readFull(r, index, size-xzHeaderSize-indexSize, size); err != nil {
-		return header, nil, err
+		return nil, false, err
 	}
 	body := index[:indexSize-4]
 	if body[0] != 0 || crc32.ChecksumIEEE(body) != binary.LittleEndian.Uint32(index[indexSize-4:]) {
-		return header, nil, errors.New("xz: damaged index")
+		return nil, false, nil
 	}
-	rest := body[1:]
+	rest, good := body[1:], true
 	next := func() int64 {
 		n, used := binary.Uvarint(rest)
 		if used <= 0 || n >= 1<<62 {
-			err = errors.New("xz: damaged index")
+			good = false
 			return 0
 		}
 		rest = rest[used:]
 		return int64(n)
 	}
-	count := next()
 	at, end := int64(xzHeaderSize), size-xzHeaderSize-indexSize
-	for ; count > 0 && err == nil; count-- {
-		b := xzBlock{offset: at, unpadded: next(), plain: next()}
-		if err != nil || b.unpadded <= 0 || b.unpadded > end-at || b.plain > maxXZBlock {
-			return header, nil, errors.New("xz: a block that cannot be decoded by itself")
+	for count := next(); count > 0 && good; count-- {
+		b := xzBlock{offset: at, unpadded: next(), plain: next(), check: check}
+		if !good || b.unpadded <= 0 || b.unpadded > end-at || !b.readHeader(r) {
+			return nil, false, nil
 		}
 		at += (b.unpadded + 3) / 4 * 4
 		blocks = append(blocks, b)
 	}
-	if err != nil || at != end {
-		return header, nil, errors.New("xz: the blocks do not fill the stream")
+	for _, c := range rest {
+		good = good && c == 0
 	}
-	return header, blocks, nil
+	return blocks, good && at == end && len(rest) < 4, nil
 }
 
-// open returns a reader of the block's plain bytes. It wraps the block in a
-// stream of its own, so that the decoder checks its sizes and checksum.
-func (b xzBlock) open(r io.ReaderAt, header [xzHeaderSize]byte) io.Reader {
-	index := []byte{0, 1}
-	index = binary.AppendUvarint(index, uint64(b.unpadded))
-	index = binary.AppendUvarint(index, uint64(b.plain))
-	for len(index)%4 != 0 {
-		index = append(index, 0)
+// readHeader reads the block's header; false means that the block wants the
+// general decoder.
+func (b *xzBlock) readHeader(r io.ReaderAt) bool {
+	var space [1024]byte
+	if readFull(r, space[:1], b.offset, b.offset+b.unpadded) != nil || space[0] == 0 {
+		return false
 	}
-	index = binary.LittleEndian.AppendUint32(index, crc32.ChecksumIEEE(index))
-	tail := binary.LittleEndian.AppendUint32(nil, uint32(len(index)/4-1))
-	tail = append(tail, header[6:8]...)
-	footer := binary.LittleEndian.AppendUint32(nil, crc32.ChecksumIEEE(tail))
-	footer = append(append(footer, tail...), xzEndMagic...)
-	z, err := xz.NewReader(io.MultiReader(
-		bytes.NewReader(header[:]),
-		io.NewSectionReader(r, b.offset, (b.unpadded+3)/4*4),
-		bytes.NewReader(append(index, footer...)),
-	), maxWindow)
-	if err != nil {
-		return failing{fmt.Errorf("xz block at byte %d: %w", b.offset, err)}
+	b.header = (int64(space[0]) + 1) * 4
+	h := space[:b.header]
+	if readFull(r, h, b.offset, b.offset+b.unpadded) != nil ||
+		binary.LittleEndian.Uint32(h[b.header-4:]) != crc32.ChecksumIEEE(h[:b.header-4]) {
+		return false
 	}
-	return z
+	flags, rest, good := h[1], h[2:b.header-4], true
+	size := func(flag byte, want int64) {
+		if flags&flag == 0 {
+			return
+		}
+		n, used := binary.Uvarint(rest)
+		if used <= 0 || int64(n) != want {
+			good = false
+			return
+		}
+		rest = rest[used:]
+	}
+	size(0x40, b.packed())
+	size(0x80, b.plain)
+	// One filter: its id, the length of its properties, and for LZMA2 the
+	// size of the dictionary as 2 or 3 times a power of two.
+	if !good || flags&0x3f != 0 || len(rest) < 3 || rest[0] != xzLZMA2 || rest[1] != 1 || rest[2] > 40 {
+		return false
+	}
+	bits := uint(rest[2])
+	if bits == 40 {
+		b.dict = 1<<32 - 1
+	} else {
+		b.dict = (2 | uint32(bits&1)) << (bits/2 + 11)
+	}
+	for _, c := range rest[3:] {
+		good = good && c == 0
+	}
+	return good && b.packed() > 0
+}
+
+// packed returns the bytes of compressed data.
+func (b *xzBlock) packed() int64 {
+	return b.unpadded - b.header - int64(newXZCheck(b.check).Size())
+}
+
+// open returns a reader of the block's plain bytes, which fails at its end
+// when sizes or checksum are not right.
+func (b xzBlock) open(r io.ReaderAt) io.Reader {
+	if b.dict > maxWindow {
+		return failing{fmt.Errorf("xz: a dictionary of %d bytes, more than %d", b.dict, maxWindow)}
+	}
+	in := bufio.NewReaderSize(io.NewSectionReader(r, b.offset+b.header, (b.unpadded+3)/4*4-b.header), 128<<10)
+	packed := &io.LimitedReader{R: in, N: b.packed()}
+	// A block that is smaller than its dictionary needs no more than itself.
+	dict := uint32(min(int64(b.dict), max(b.plain, lzma.MinDictionary)))
+	return &xzReader{b: b, in: in, packed: packed, plain: lzma.NewReader(packed, dict), sum: newXZCheck(b.check)}
+}
+
+type xzReader struct {
+	b      xzBlock
+	in     *bufio.Reader
+	packed *io.LimitedReader
+	plain  *lzma.Reader
+	sum    hash.Hash
+	n      int64
+	err    error
+}
+
+func (x *xzReader) Read(p []byte) (int, error) {
+	if x.err != nil {
+		return 0, x.err
+	}
+	n, err := x.plain.Read(p)
+	x.sum.Write(p[:n])
+	if x.n += int64(n); x.n > x.b.plain {
+		n, err = 0, fmt.Errorf("%w: a block is longer than the index says", errXZ)
+	} else if err == io.EOF {
+		err = x.end()
+	}
+	x.err = err
+	return n, err
+}
+
+// end checks what follows the data: filling bytes and the checksum.
+func (x *xzReader) end() error {
+	if x.n != x.b.plain || x.packed.N != 0 {
+		return fmt.Errorf("%w: a block ends before the size that the index says", errXZ)
+	}
+	tail := make([]byte, (x.b.unpadded+3)/4*4-x.b.header-x.b.packed())
+	if _, err := io.ReadFull(x.in, tail); err != nil {
+		return noEOF(err)
+	}
+	fill := len(tail) - x.sum.Size()
+	for _, c := range tail[:fill] {
+		if c != 0 {
+			return fmt.Errorf("%w: filling bytes after a block", errXZ)
+		}
+	}
+	if !bytes.Equal(x.sum.Sum(nil), tail[fill:]) {
+		return fmt.Errorf("%w: wrong checksum", errXZ)
+	}
+	return io.EOF
 }
 
 type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+var crc64Table = crc64.MakeTable(crc64.ECMA)
+
+// newXZCheck returns the checksum of a type whose Sum has the byte order of
+// the file, or nil for one that is not known.
+func newXZCheck(kind byte) hash.Hash {
+	switch kind {
+	case 0:
+		return noCheck{}
+	case 1:
+		return littleEndian{crc32.NewIEEE()}
+	case 4:
+		return littleEndian{crc64.New(crc64Table)}
+	case 10:
+		return sha256.New()
+	}
+	return nil
+}
+
+// littleEndian turns the sum of a CRC around.
+type littleEndian struct{ hash.Hash }
+
+func (l littleEndian) Sum(b []byte) []byte {
+	sum := l.Hash.Sum(nil)
+	for i := len(sum) - 1; i >= 0; i-- {
+		b = append(b, sum[i])
+	}
+	return b
+}
+
+type noCheck struct{}
+
+func (noCheck) Write(p []byte) (int, error) { return len(p), nil }
+func (noCheck) Sum(b []byte) []byte         { return b }
+func (noCheck) Reset()                      {}
+func (noCheck) Size() int                   { return 0 }
+func (noCheck) BlockSize() int              { return 1 }

@@ -33,9 +33,9 @@ func decodeXZ(packed []byte) ([]byte, error) {
 func TestXZBlocks(t *testing.T) {
 	for _, size := range []int{0, 1, 64 << 10, 64<<10 + 1, 1_000_000} {
 		plain, packed := xzSample(t, size)
-		_, blocks, err := xzBlocks(io.NewSectionReader(bytes.NewReader(packed), 0, int64(len(packed))))
-		if want := max(1, (size+64<<10-1)>>16); err != nil || len(blocks) != want {
-			t.Errorf("%d bytes: %d blocks, %v, want %d", size, len(blocks), err, want)
+		blocks, ok, err := xzBlocks(io.NewSectionReader(bytes.NewReader(packed), 0, int64(len(packed))))
+		if want := max(1, (size+64<<10-1)>>16); err != nil || !ok || len(blocks) != want {
+			t.Errorf("%d bytes: %d blocks, %v, %v, want %d", size, len(blocks), ok, err, want)
 		}
 		got, err := decodeXZ(packed)
 		if err != nil || !bytes.Equal(got, plain) {
