@@ -1,7 +1,6 @@
 package effect
 
 import (
-	"bufio"
 	"context"
 	"debug/elf"
 	"encoding/binary"
@@ -16,6 +15,7 @@ import (
 	"sync"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 )
 
 // depmod reads modules one after the other, and nine tenths of its time go into
@@ -72,23 +72,26 @@ func unpackModules(ctx context.Context, xz []string, cores int, files map[string
 			if err != nil {
 				return err
 			}
+			// Where the kernel refuses the size, the pipe keeps its own.
+			if pipe, ok := out.(*os.File); ok {
+				unix.FcntlInt(pipe.Fd(), unix.F_SETPIPE_SZ, 1<<20)
+			}
 			if err := cmd.Start(); err != nil {
 				return err
 			}
 			buffer := buffers.Get().(*[]byte)
 			defer buffers.Put(buffer)
-			in := bufio.NewReaderSize(out, 1<<16)
 			err = func() error {
 				for _, m := range part {
 					*buffer = slices.Grow((*buffer)[:0], int(m.size))[:m.size]
-					if _, err := io.ReadFull(in, *buffer); err != nil {
+					if _, err := io.ReadFull(out, *buffer); err != nil {
 						return fmt.Errorf("module %q: %w", m.name, err)
 					}
 					if err := writeIndexed(filepath.Join(dir, m.name), *buffer); err != nil {
 						return fmt.Errorf("module %q: %w", m.name, err)
 					}
 				}
-				if n, _ := io.Copy(io.Discard, in); n > 0 {
+				if n, _ := io.Copy(io.Discard, out); n > 0 {
 					return fmt.Errorf("xz wrote %d bytes more than its files say", n)
 				}
 				return nil
