@@ -103,10 +103,9 @@ type suiteSpec struct {
 	date, until    time.Time
 	packages       map[string]string // by component: text of Packages
 	keys           []*openpgp.Entity
-	forms          []string             // in which Packages is offered
-	edit           func(string) string  // of Release before it is signed
-	after          func(string) string  // of InRelease after it
-	swap           map[string][2]string // changes content under its listed hash: path → old, new
+	forms          []string            // in which Packages is offered
+	edit           func(string) string // of Release before it is signed
+	after          func(string) string // of InRelease after it
 }
 
 // A mirror is a test archive on a server.
