@@ -6,6 +6,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	"reprise/internal/archive"
 	"reprise/internal/atomicfile"
 	"reprise/internal/config"
+	"reprise/internal/diag"
 )
 
 // authorize adds the keys that the command line names to the configuration. A
@@ -34,25 +36,35 @@ func (a *app) authorize(cfg *config.Config, keys []string, out string) (keep fun
 			}
 			lines = []string{line}
 		case !strings.ContainsAny(key, " \t"):
-			data, err := os.ReadFile(key)
+			data, err := readKey(key)
 			if err != nil {
-				return nil, fmt.Errorf("--authorize: %w; want the file of a public key, such as ~/.ssh/id_ed25519.pub", err)
+				return nil, diag.Problem{Field: "--authorize", Got: fmt.Sprintf("%q cannot be read: %s", key, reason(err)),
+					Want: "the file of an ssh public key, or the key itself", Do: "name it, such as ~/.ssh/id_ed25519.pub, or let reprise choose with --authorize auto"}
 			}
-			lines = nil
-			for line := range strings.Lines(string(data)) {
-				if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
-					lines = append(lines, line)
-				}
-			}
-			if len(lines) == 0 {
-				return nil, fmt.Errorf("--authorize: %q holds no key", key)
-			}
+			// As a whole: a line of a private key must not come to a message.
+			lines = []string{string(data)}
 		}
 		if err := cfg.Authorize(lines...); err != nil {
 			return nil, fmt.Errorf("--authorize %s: %w", key, err)
 		}
 	}
 	return keep, nil
+}
+
+// maxKeyFile is more than anybody's authorized_keys holds.
+const maxKeyFile = 1 << 20 // bytes
+
+func readKey(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
+	if err == nil && len(data) > maxKeyFile {
+		err = errors.New("it is larger than 1 MiB")
+	}
+	return data, err
 }
 
 // ownKey returns the user's own public key, else that of a pair beside the
@@ -105,6 +117,15 @@ func (a *app) ownKey(out string) (line string, keep func() error, err error) {
 func isGone(err error) bool {
 	var gone *archive.GoneError
 	return errors.As(err, &gone)
+}
+
+// reason returns why an operation on a file went wrong, without the file's
+// name: the message has it already.
+func reason(err error) string {
+	if path := new(fs.PathError); errors.As(err, &path) {
+		return path.Err.Error()
+	}
+	return err.Error()
 }
 
 // allocated returns the bytes that a file takes on its disk; holes take none.

@@ -2,8 +2,12 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +15,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
+	"reprise/internal/atomicfile"
 	"reprise/internal/config"
 	"reprise/internal/diag"
 	"reprise/internal/effect"
@@ -55,7 +60,7 @@ The image appears whole or not at all. Nothing is done when nothing has changed.
 	c.Flags().StringArrayVar(&f.authorize, "authorize", nil, "let in the owner of this public ssh key: a `file`, the key itself, or auto: your own, else one made beside the image")
 	c.Flags().StringVar(&f.lock, "lock", "", "lock `file` to use")
 	c.Flags().BoolVar(&f.frozen, "locked", false, "refuse to build when the lock does not serve the configuration")
-	c.Flags().BoolVarP(&f.dryRun, "dry-run", "n", false, "say what would be fetched and built, change nothing but the lock in memory")
+	c.Flags().BoolVarP(&f.dryRun, "dry-run", "n", false, "say what would be fetched and built; fetch package lists, write no lock and no image")
 	c.Flags().BoolVar(&f.keep, "keep-failed", false, "leave the working directory of a failed build and say where")
 	return c
 }
@@ -68,7 +73,7 @@ func (a *app) build(ctx context.Context, profile string, f buildFlags) error {
 	if f.out == "" {
 		f.out = strings.TrimSuffix(filepath.Base(profile), filepath.Ext(profile)) + ".img"
 	}
-	if err := writable(f.out); err != nil {
+	if err := writable(f.out, "-o"); err != nil {
 		return err
 	}
 	image, err := filepath.Abs(f.out) // sandboxes know no working directory
@@ -84,9 +89,7 @@ func (a *app) build(ctx context.Context, profile string, f buildFlags) error {
 		return err
 	}
 	if len(cfg.WaysIn()) == 0 {
-		return diag.Problem{File: profile, Got: "leaves no way in: no user has an ssh key, and no password is ever set",
-			Want: "at least one way to log in",
-			Do:   "pass --authorize ~/.ssh/id_ed25519.pub, or write users.users.<name>.openssh.authorizedKeys.keys"}
+		return noWayIn(cfg, profile)
 	}
 	s, err := a.open(ctx)
 	if err != nil {
@@ -120,34 +123,40 @@ func (a *app) build(ctx context.Context, profile string, f buildFlags) error {
 	if err != nil {
 		return explainGone(err, profile)
 	}
-	if d.upToDate(f.out) {
+	if d.upToDate(image) {
 		return a.result(d, f.out, "unchanged")
 	}
 	if err := d.write(ctx, image); err != nil {
 		return err
 	}
-	if err := d.remember(f.out); err != nil {
+	if err := d.remember(image); err != nil {
 		return err
 	}
-	if err := s.store.SetRoot(rootName(f.out), d.system); err != nil {
+	if err := s.store.SetRoot(rootName(image), d.system); err != nil {
 		return err
 	}
 	return a.result(d, f.out, "written")
 }
 
+// noWayIn says what is missing for a log-in.
+func noWayIn(cfg *config.Config, profile string) error {
+	p := diag.Problem{File: profile, Got: "leaves no way in: no user has an ssh key, and no password is ever set",
+		Want: "at least one way to log in",
+		Do:   "pass --authorize ~/.ssh/id_ed25519.pub, or write users.users.<name>.openssh.authorizedKeys.keys"}
+	if !cfg.Services.OpenSSH.Enable {
+		p.Got = "leaves no way in: services.openssh.enable is false, and no password is ever set"
+		p.Do = "write services.openssh.enable: true and pass --authorize ~/.ssh/id_ed25519.pub, or set services.getty.autologinUser"
+	}
+	return p
+}
+
 // rootName keeps the system of an image from the collector until another image
 // is built to the same place.
-func rootName(out string) string {
-	abs, err := filepath.Abs(out)
-	if err != nil {
-		abs = out
-	}
-	return "image-" + strings.Map(func(r rune) rune {
-		if r == '/' {
-			return '-'
-		}
-		return r
-	}, strings.TrimPrefix(abs, "/"))
+func rootName(image string) string {
+	// The hash tells /a/b.img from /a-b.img; the name is for people.
+	sum := sha256.Sum256([]byte(image))
+	name := filepath.Base(image)
+	return "image-" + hex.EncodeToString(sum[:8]) + "-" + name[:min(100, len(name))]
 }
 
 func mustRead(path string) []byte {
@@ -158,21 +167,23 @@ func mustRead(path string) []byte {
 	return data
 }
 
-// writable says early that the image cannot be written where it should go.
-func writable(out string) error {
-	dir := filepath.Dir(out)
-	probe, err := os.CreateTemp(dir, ".reprise-tmp-probe-*")
-	if err != nil {
-		return &diag.Failure{Code: diag.ExitFailed, Err: diag.Problem{File: out, Got: "cannot be written: " + err.Error(),
-			Want: "a directory that you may write to", Do: "choose another place with -o"}}
+// writable says early that a file cannot be written where flag puts it.
+func writable(out, flag string) error {
+	failed := func(got, want, do string) error {
+		return &diag.Failure{Code: diag.ExitFailed, Err: diag.Problem{File: out, Got: got, Want: want, Do: do}}
 	}
-	probe.Close()
 	if info, err := os.Stat(out); err == nil && !info.Mode().IsRegular() {
-		os.Remove(probe.Name())
-		return &diag.Failure{Code: diag.ExitFailed, Err: diag.Problem{File: out, Got: "is not a regular file",
-			Want: "a file to write the image to", Do: "choose another place with -o; to write a device, copy the image to it"}}
+		return failed("is not a regular file", "a file to write", "choose another place with "+flag+"; to fill a device, copy the image to it")
 	}
-	return os.Remove(probe.Name())
+	dir := filepath.Dir(out)
+	probe, err := os.CreateTemp(dir, atomicfile.TempPrefix+"probe-*")
+	if errors.Is(err, fs.ErrNotExist) {
+		return failed(fmt.Sprintf("cannot be written: the directory %q is not there", dir), "a directory that you may write to", "make it, or choose another place with "+flag)
+	}
+	if err != nil {
+		return failed(fmt.Sprintf("cannot be written: directory %q: %s", dir, reason(err)), "a directory that you may write to", "choose another place with "+flag)
+	}
+	return errors.Join(probe.Close(), os.Remove(probe.Name()))
 }
 
 // lockFor returns the lock that serves cfg, reading the archive only when the
@@ -292,6 +303,8 @@ func explainGone(err error, profile string) error {
 
 // tellPlan prints what a build would fetch.
 func (s *session) tellPlan(ctx context.Context, l *lock.Lock) error {
+	s.finished()
+	s.finished = func() {}
 	var paths []storepath.Path
 	for _, p := range l.Packages {
 		if path, known, err := recipe.PackagePath(p); err == nil && known {

@@ -19,6 +19,7 @@ func (a *app) optionsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "options [NAME]",
 		Short:   "list the options of a configuration, or explain one",
+		Long:    "List every option with its type, or tell type, default and meaning of one. Nothing is changed.",
 		Example: "  reprise options\n  reprise options networking.hostName",
 		Args:    cobra.MaximumNArgs(1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -38,6 +39,7 @@ func (a *app) docsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "docs DIR",
 		Short:   "write the man pages to a directory",
+		Long:    "Write one man page for each command. The directory is made when it is not there; the\nsame program always writes the same bytes.",
 		Example: "  reprise docs ~/.local/share/man/man1",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -68,7 +68,7 @@ func (a *app) relock(ctx context.Context, profile, file string, fresh []string, 
 	name := strings.TrimSuffix(filepath.Base(profile), filepath.Ext(profile))
 	file = lockPath(profile, file, name+".img")
 	if !dryRun {
-		if err := writable(file); err != nil {
+		if err := writable(file, "--lock"); err != nil {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -48,22 +49,24 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err == nil {
 		return diag.ExitDone
 	}
-	if ctx.Err() != nil {
-		fmt.Fprintln(stderr, "reprise: interrupted; unfinished work is removed")
-		return diag.ExitInterrupted
+	var name string
+	if n, _ := fmt.Sscanf(err.Error(), "unknown command %q", &name); n == 1 { // cobra's own words
+		err = unknownVerb(root, name)
 	}
-	code := diag.Exit(err)
-	if usage := new(usageError); errors.As(err, &usage) {
+	code, text := diag.Exit(err), strings.TrimSpace(err.Error())
+	usage := new(usageError)
+	switch {
+	case ctx.Err() != nil:
+		code, text = diag.ExitInterrupted, "interrupted; unfinished work is removed"
+	case errors.As(err, &usage):
 		code = diag.ExitUsage
 	}
-	fmt.Fprintf(stderr, "reprise: %s\n", strings.TrimSpace(err.Error()))
+	fmt.Fprintf(stderr, "reprise: %s\n", text)
+	if a.json {
+		json.NewEncoder(stdout).Encode(map[string]any{"event": "error", "code": code, "text": text})
+	}
 	return code
 }
-
-// usageError marks what the command line itself got wrong.
-type usageError struct{ error }
-
-func (e *usageError) Unwrap() error { return e.error }
 
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
@@ -78,12 +81,17 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 bad configuration or lock,
 		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		PersistentPreRun: func(cmd *cobra.Command, _ []string) {
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := a.checkFlags(cmd); err != nil {
+				return err
+			}
 			a.openSink()
+			return nil
 		},
+		DisableSuggestions: true, // we make our own
 	}
-	root.CompletionOptions.HiddenDefaultCmd = false
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+	root.SetFlagErrorFunc(badFlag)
+	root.SetUsageTemplate(usageTemplate)
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.store, "store", "", "`directory` that holds nix/store (default $REPRISE_STORE, else reprise below the user's data directory)")
 	flags.StringArrayVar(&a.mirrors, "mirror", nil, "Debian mirror `URL`, or SUITE=URL (default: the configuration's, else this machine's apt sources)")
@@ -93,25 +101,11 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 bad configuration or lock,
 	flags.BoolVar(&a.offline, "offline", false, "do not ask the mirror for news; use what was fetched before")
 	root.MarkPersistentFlagDirname("store")
 	root.AddCommand(a.buildCommand(), a.lockCommand(), a.updateCommand(), a.runCommand(), a.toolCommand(), a.storeCommand(), a.optionsCommand(), a.docsCommand(), a.growRootCommand())
-	for _, c := range root.Commands() {
-		wrapArgs(c)
-	}
+	root.SetHelpCommand(helpCommand())
+	root.InitDefaultHelpCmd()
+	completionCommand(root)
+	strict(root)
 	return root
-}
-
-// wrapArgs makes wrong arguments end with the exit code for wrong usage.
-func wrapArgs(c *cobra.Command) {
-	if check := c.Args; check != nil {
-		c.Args = func(cmd *cobra.Command, args []string) error {
-			if err := check(cmd, args); err != nil {
-				return &usageError{fmt.Errorf("%w\nusage: %s", err, cmd.UseLine())}
-			}
-			return nil
-		}
-	}
-	for _, sub := range c.Commands() {
-		wrapArgs(sub)
-	}
 }
 
 // openSink chooses how progress is shown: live lines on a terminal, plain

@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"reprise/internal/diag"
 	"reprise/internal/recipe"
 	"reprise/internal/toolbox"
 	"reprise/internal/vm"
@@ -16,6 +19,11 @@ import (
 
 // qemuSet is the set of a tool lock that holds QEMU and its firmware.
 const qemuSet = "tool/qemu"
+
+var accels = []string{string(vm.Auto), string(vm.HW), string(vm.TCG)}
+
+// minMemoryMiB is what firmware, kernel and initrd do not start below.
+const minMemoryMiB = 64
 
 func (a *app) runCommand() *cobra.Command {
 	var o vm.Options
@@ -33,7 +41,13 @@ is printed first. The image itself is not changed unless --keep is given.`,
 			o.Firmware, o.Accel = vm.UEFI, vm.Accel(accel)
 			switch {
 			case bios && secure:
-				return &usageError{errors.New("--bios and --secure-boot exclude each other")}
+				return misused(cmd, "--bios and --secure-boot exclude each other", "leave one of them out")
+			case !slices.Contains(accels, accel):
+				return misused(cmd, fmt.Sprintf("--accel is %q", accel), "give one of "+strings.Join(accels, ", "))
+			case o.MemoryMiB < minMemoryMiB || o.CPUs < 1:
+				return misused(cmd, fmt.Sprintf("--memory is %d MiB and --cpus %d", o.MemoryMiB, o.CPUs), fmt.Sprintf("give --memory %d and --cpus 1 at least", minMemoryMiB))
+			case o.SSHPort < 0 || o.SSHPort > 65535:
+				return misused(cmd, fmt.Sprintf("--ssh-port is %d", o.SSHPort), "give a port from 1 to 65535, or leave it out")
 			case bios:
 				o.Firmware = vm.BIOS
 			case secure:
@@ -53,13 +67,19 @@ is printed first. The image itself is not changed unless --keep is given.`,
 	f.IntVar(&o.CPUs, "cpus", 2, "processors")
 	f.IntVar(&o.SSHPort, "ssh-port", 0, "`port` on 127.0.0.1 that leads to the machine's ssh (default: a free one)")
 	f.StringVar(&o.LogFile, "log", "", "keep what the serial console says in this `file`")
-	c.RegisterFlagCompletionFunc("accel", cobra.FixedCompletions([]string{"auto", "kvm", "tcg"}, cobra.ShellCompDirectiveNoFileComp))
+	c.RegisterFlagCompletionFunc("accel", cobra.FixedCompletions(accels, cobra.ShellCompDirectiveNoFileComp))
 	return c
 }
 
 func (a *app) runImage(ctx context.Context, o vm.Options) error {
-	if _, err := os.Stat(o.Disks[0].Path); err != nil {
-		return err
+	image := o.Disks[0].Path
+	info, err := os.Stat(image)
+	if err == nil && info.IsDir() {
+		err = errors.New("it is a directory")
+	}
+	if err != nil {
+		return &diag.Failure{Code: diag.ExitFailed, Err: diag.Problem{File: image, Got: "cannot be started: " + reason(err),
+			Want: "a disk image that reprise build wrote", Do: "name it, or make one: reprise build live-rig --authorize auto -o live-rig.img"}}
 	}
 	packages := []string{"ovmf", "qemu-system-x86", "seabios"}
 	if o.Window {

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
@@ -14,7 +17,11 @@ import (
 )
 
 func (a *app) storeCommand() *cobra.Command {
-	c := &cobra.Command{Use: "store", Short: "look after the store"}
+	c := &cobra.Command{
+		Use: "store", Short: "look after the store",
+		Long:    "Check the store, free its disk space, find a path in it. Only gc changes anything.",
+		Example: "  reprise store verify --contents",
+	}
 	var contents, dryRun bool
 	verify := &cobra.Command{
 		Use: "verify", Short: "check the store against its database",
@@ -22,12 +29,12 @@ func (a *app) storeCommand() *cobra.Command {
 		Example: "  reprise store verify --contents",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := a.open(cmd.Context())
+			s, err := a.openStore(cmd.Context())
 			if err != nil {
 				return err
 			}
-			defer s.store.Close()
-			damage, err := s.store.Verify(cmd.Context(), store.VerifyOptions{Contents: contents})
+			defer s.Close()
+			damage, err := s.Verify(cmd.Context(), store.VerifyOptions{Contents: contents})
 			if err != nil {
 				return err
 			}
@@ -43,7 +50,7 @@ func (a *app) storeCommand() *cobra.Command {
 				}
 			}
 			if harm > 0 {
-				return &diag.Failure{Code: diag.ExitStore, Err: fmt.Errorf("the store at %q is damaged in %d places", s.store.Root(), harm)}
+				return &diag.Failure{Code: diag.ExitStore, Err: fmt.Errorf("the store at %q is damaged in %d places", s.Root(), harm)}
 			}
 			return nil
 		},
@@ -55,12 +62,12 @@ func (a *app) storeCommand() *cobra.Command {
 		Example: "  reprise store gc --dry-run",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := a.open(cmd.Context())
+			s, err := a.openStore(cmd.Context())
 			if err != nil {
 				return err
 			}
-			defer s.store.Close()
-			report, err := s.store.Collect(cmd.Context(), store.CollectOptions{DryRun: dryRun})
+			defer s.Close()
+			report, err := s.Collect(cmd.Context(), store.CollectOptions{DryRun: dryRun})
 			if err != nil {
 				return err
 			}
@@ -83,23 +90,40 @@ func (a *app) storeCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p, err := storepath.Parse(args[0])
 			if err != nil {
-				return &usageError{err}
+				return misused(cmd, err.Error(), "copy the path from what reprise build prints")
 			}
-			s, err := a.open(cmd.Context())
+			s, err := a.openStore(cmd.Context())
 			if err != nil {
 				return err
 			}
-			defer s.store.Close()
-			if _, err := s.store.Info(cmd.Context(), p); err != nil {
+			defer s.Close()
+			if _, err := s.Info(cmd.Context(), p); err != nil {
 				if errors.Is(err, store.ErrNotFound) {
-					return fmt.Errorf("%q is not valid in the store at %q", p, s.store.Root())
+					return fmt.Errorf("%q is not valid in the store at %q", p, s.Root())
 				}
 				return err
 			}
-			fmt.Fprintln(a.stdout, s.store.Real(p))
+			if a.json {
+				return json.NewEncoder(a.stdout).Encode(map[string]any{"event": "path", "path": p, "place": s.Real(p)})
+			}
+			fmt.Fprintln(a.stdout, s.Real(p))
 			return nil
 		},
 	}
 	c.AddCommand(verify, gc, path)
 	return c
+}
+
+// openStore opens a store that is there, for work that needs no sandbox and
+// adds nothing: gc must work on a full disk.
+func (a *app) openStore(ctx context.Context) (*store.Store, error) {
+	dir, err := a.storeDir()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(filepath.Join(dir, "nix/var/nix/db/db.sqlite")); err != nil {
+		return nil, &diag.Failure{Code: diag.ExitFailed, Err: diag.Problem{File: dir, Got: "holds no store: " + reason(err),
+			Want: "a directory that reprise build has used", Do: "name it with --store DIR or in REPRISE_STORE"}}
+	}
+	return store.Open(ctx, dir)
 }

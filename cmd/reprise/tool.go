@@ -48,12 +48,18 @@ status is the program's.`,
 	c.Flags().BoolVar(&f.network, "network", false, "let the program use the network")
 	c.Flags().BoolVar(&f.nests, "nests", false, "let the program make sandboxes of its own")
 	c.Flags().BoolVar(&f.identity, "all-ids", false, "show all user ids, not just one; needs root")
-	c.MarkFlagRequired("package")
 	return c
 }
 
 func (a *app) runTool(cmd *cobra.Command, args []string, f toolFlags) error {
 	ctx := cmd.Context()
+	if len(f.packages) == 0 {
+		return misused(cmd, "no package is given", "name the packages that hold the program with -p")
+	}
+	binds, err := parseBinds(cmd, f.binds)
+	if err != nil {
+		return err
+	}
 	s, err := a.open(ctx)
 	if err != nil {
 		return err
@@ -79,30 +85,36 @@ func (a *app) runTool(cmd *cobra.Command, args []string, f toolFlags) error {
 	spec.AllIDs = f.identity
 	spec.Nests = f.nests
 	spec.Stdin, spec.Stdout, spec.Stderr = a.stdin, a.stdout, a.stderr
-	for _, b := range f.binds {
-		parts := strings.Split(b, ":")
-		if len(parts) < 2 || len(parts) > 3 {
-			return &usageError{fmt.Errorf("--bind %q: want HERE:THERE, or with :rw or :dev behind", b)}
-		}
-		source, err := filepath.Abs(parts[0])
-		if err != nil {
-			return err
-		}
-		if _, err := os.Stat(source); err != nil {
-			return err
-		}
-		bind := sandbox.Bind{Source: source, Target: parts[1]}
-		if len(parts) == 3 {
-			bind.Writable, bind.Device = true, parts[2] == "dev"
-		}
-		spec.Binds = append(spec.Binds, bind)
-	}
+	spec.Binds = append(spec.Binds, binds...)
 	err = sandbox.Run(ctx, spec)
 	var status *sandbox.ExitError
 	if errors.As(err, &status) {
 		return &diag.Failure{Code: status.Code, Err: fmt.Errorf("%s: %w", args[0], err)}
 	}
 	return err
+}
+
+func parseBinds(cmd *cobra.Command, binds []string) ([]sandbox.Bind, error) {
+	var parsed []sandbox.Bind
+	for _, b := range binds {
+		parts := strings.Split(b, ":")
+		if len(parts) < 2 || len(parts) > 3 || len(parts) == 3 && parts[2] != "rw" && parts[2] != "dev" || !filepath.IsAbs(parts[1]) {
+			return nil, misused(cmd, fmt.Sprintf("--bind is %q", b), "give HERE:/THERE, with :rw or :dev behind when the program may write")
+		}
+		source, err := filepath.Abs(parts[0])
+		if err != nil {
+			return nil, err
+		}
+		if _, err := os.Stat(source); err != nil {
+			return nil, misused(cmd, fmt.Sprintf("--bind %q: %q: %s", b, parts[0], reason(err)), "name a file or directory of this machine")
+		}
+		bind := sandbox.Bind{Source: source, Target: parts[1]}
+		if len(parts) == 3 {
+			bind.Writable, bind.Device = true, parts[2] == "dev"
+		}
+		parsed = append(parsed, bind)
+	}
+	return parsed, nil
 }
 
 // toolSet names the set of the given packages; the name is a file name too.
