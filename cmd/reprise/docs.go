@@ -44,7 +44,8 @@ func (a *app) docsCommand() *cobra.Command {
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := os.MkdirAll(args[0], 0o755); err != nil {
-				return err
+				return &diag.Failure{Code: diag.ExitFailed, Err: diag.Problem{File: args[0], Got: "cannot be made: " + reason(err),
+					Want: "a directory that you may write to", Do: "name another place for the man pages"}}
 			}
 			epoch := time.Unix(1, 0).UTC() // man pages carry no build time
 			root := cmd.Root()

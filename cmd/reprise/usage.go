@@ -59,6 +59,9 @@ func unknownVerb(group *cobra.Command, name string) error {
 
 // badFlag tells which flag is wrong, and the ones that it is near to.
 func badFlag(c *cobra.Command, err error) error {
+	if bad := new(pflag.InvalidValueError); errors.As(err, &bad) {
+		return misused(c, fmt.Sprintf("--%s is %q", bad.GetFlag().Name, bad.GetValue()), "give it a value of type "+bad.GetFlag().Value.Type())
+	}
 	unknown := new(pflag.NotExistError)
 	if !errors.As(err, &unknown) || unknown.GetSpecifiedShortnames() != "" {
 		return misused(c, err.Error(), "")
@@ -123,6 +126,7 @@ func helpCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "help [COMMAND]",
 		Short:   "explain a command",
+		Long:    "Tell what a command does, its flags, and an example.",
 		Example: "  reprise help build",
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 			c, rest, err := cmd.Root().Find(args)
@@ -141,6 +145,7 @@ func helpCommand() *cobra.Command {
 			case len(rest) > 0:
 				return misused(cmd, fmt.Sprintf("is given %d arguments, %q", len(args), args), "")
 			}
+			c.InitDefaultHelpFlag() // as c --help shows it
 			return c.Help()
 		},
 	}
