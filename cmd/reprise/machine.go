@@ -24,18 +24,10 @@ func allEffects() []*effect.Effect {
 	return effects
 }
 
-// activate applies activation.json to the mounted disk: stage 1 calls it.
+// activate brings the state on the mounted disk to what the system declares:
+// stage 1 calls it. What could not be done is told and does not stop the boot.
 func activate(disk string, data []byte) error {
-	declared, err := activation.Parse(data)
-	if err != nil {
-		return err
-	}
-	root, err := os.OpenRoot(disk)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	return activation.Apply(root, declared, activation.Options{})
+	return activation.Run(disk, data, func(err error) { fmt.Fprintf(os.Stderr, "reprise: %v\n", err) })
 }
 
 func (a *app) growRootCommand() *cobra.Command {

@@ -12,12 +12,14 @@ import (
 	"reprise/initrd/stage1"
 	"reprise/internal/builder"
 	"reprise/internal/config"
+	"reprise/internal/passwdtool"
 	"reprise/store/sandbox"
 )
 
 func main() {
-	// These three answer before anything else runs: they are this program in
-	// another role, started by itself, by a store or by the kernel.
+	// These answer before anything else runs: they are this program in another
+	// role, setuid, started by itself, by a store or by the kernel.
+	passwdtool.Init()
 	sandbox.Init(buildInProcess)
 	stage1.Init(activate)
 	if len(os.Args) > 1 {

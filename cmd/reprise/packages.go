@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 
-	"golang.org/x/sync/errgroup"
-
 	"reprise/internal/archive"
 	"reprise/internal/config"
 	"reprise/internal/effect"
@@ -29,7 +27,7 @@ func (s *session) unpacked(ctx context.Context, client *archive.Client, l *lock.
 	u := &unpacking{session: s, lock: l, run: run, paths: map[string]storepath.Path{}}
 	var wanted []int
 	for i, p := range l.Packages {
-		if slices.ContainsFunc(p.Sets, func(set string) bool { return slices.Contains(sets, set) || set == recipe.XZSet }) {
+		if slices.ContainsFunc(p.Sets, func(set string) bool { return slices.Contains(sets, set) }) {
 			wanted = append(wanted, i)
 		}
 	}
@@ -92,23 +90,21 @@ func (u *unpacking) missing(ctx context.Context, wanted []int) ([]int, error) {
 	return missing, nil
 }
 
-// bring downloads and unpacks the packages with the given indices. The ones
-// that make up the xz program come first, because it unpacks the others.
+// bring downloads and unpacks the packages with the given indices, those that
+// an early build needs first.
 func (u *unpacking) bring(ctx context.Context, client *archive.Client, missing []int, early *earlyBuild) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	isXZ := func(i int) bool { return slices.Contains(u.lock.Packages[i].Sets, recipe.XZSet) }
 	isEarly := func(i int) bool { return early != nil && early.needs(u.lock.Packages[i].Name) }
-	rank := func(i int) int {
-		switch {
-		case isXZ(i):
+	slices.SortStableFunc(missing, func(a, b int) int {
+		switch ea, eb := isEarly(a), isEarly(b); {
+		case ea == eb:
 			return 0
-		case isEarly(i):
-			return 1
+		case ea:
+			return -1
 		}
-		return 2
-	}
-	slices.SortStableFunc(missing, func(a, b int) int { return rank(a) - rank(b) })
+		return 1
+	})
 
 	kept := map[string]func(error){}
 	var debs []storepath.Path
@@ -127,7 +123,7 @@ func (u *unpacking) bring(ctx context.Context, client *archive.Client, missing [
 	if err != nil {
 		return err
 	}
-	var first, rest []archive.File
+	var files []archive.File
 	names := map[string]lock.Package{}
 	for n, i := range missing {
 		p := u.lock.Packages[i]
@@ -137,34 +133,27 @@ func (u *unpacking) bring(ctx context.Context, client *archive.Client, missing [
 			continue
 		}
 		names[p.Path] = p
-		file := archive.File{PoolPath: p.Path, Suite: p.Suite, Size: p.Size, SHA256: p.SHA256}
-		if isXZ(i) {
-			first = append(first, file)
-		} else {
-			rest = append(rest, file)
-		}
+		files = append(files, archive.File{PoolPath: p.Path, Suite: p.Suite, Size: p.Size, SHA256: p.SHA256})
 	}
 
-	var fetches errgroup.Group
-	for _, files := range [][]archive.File{first, rest} {
-		fetches.Go(func() error {
-			if len(files) == 0 {
-				return nil
-			}
-			err := client.Fetch(ctx, files, func(f archive.File, tmp string) error {
+	fetched := make(chan error, 1)
+	go func() {
+		var err error
+		if len(files) > 0 {
+			err = client.Fetch(ctx, files, func(f archive.File, tmp string) error {
 				p := names[f.PoolPath]
 				_, err := u.store.AddFlat(ctx, storepath.NameVersion(p.Name, p.Version)+".deb", p.Digest(), tmp)
 				kept[p.Name](err)
 				return err
 			})
-			if err != nil {
-				cancel(err)
-			}
-			return err
-		})
-	}
-	err = u.unpackAll(ctx, missing, isXZ, isEarly, early)
-	fetchErr := fetches.Wait()
+		}
+		if err != nil {
+			cancel(err)
+		}
+		fetched <- err
+	}()
+	err = u.unpackAll(ctx, missing, isEarly, early)
+	fetchErr := <-fetched
 	if fetchErr != nil && !errors.Is(fetchErr, context.Canceled) {
 		return fetchErr
 	}
@@ -179,54 +168,18 @@ func (u *unpacking) bring(ctx context.Context, client *archive.Client, missing [
 	return fetchErr
 }
 
-func (u *unpacking) unpackAll(ctx context.Context, missing []int, isXZ, isEarly func(int) bool, early *earlyBuild) error {
-	var xz []storepath.Path
-	var jobs []*realise.Job
-	var at []int
-	settle := func() error {
-		for n, job := range jobs {
-			if err := u.settle(ctx, at[n], job); err != nil {
-				return err
-			}
-		}
-		jobs, at = nil, nil
-		return nil
-	}
-	unpack := func(i int) error {
-		job, err := u.unpack(u.lock.Packages[i], xz)
-		if err != nil {
+func (u *unpacking) unpackAll(ctx context.Context, missing []int, isEarly func(int) bool, early *earlyBuild) error {
+	jobs := make([]*realise.Job, len(missing))
+	for n, i := range missing {
+		var err error
+		if jobs[n], err = u.unpack(u.lock.Packages[i]); err != nil {
 			return err
-		}
-		jobs, at = append(jobs, job), append(at, i)
-		return nil
-	}
-	rest := missing
-	for len(rest) > 0 && isXZ(rest[0]) {
-		if err := unpack(rest[0]); err != nil {
-			return err
-		}
-		rest = rest[1:]
-	}
-	if err := settle(); err != nil {
-		return err
-	}
-	for _, p := range u.lock.In(recipe.XZSet) {
-		xz = append(xz, u.paths[p.Name])
-	}
-	slices.Sort(xz)
-	var later []int
-	for _, i := range rest {
-		if err := unpack(i); err != nil {
-			return err
-		}
-		if !isEarly(i) {
-			later = append(later, len(jobs)-1)
 		}
 	}
 	if early != nil {
-		for n, job := range jobs {
-			if isEarly(at[n]) {
-				if err := u.settle(ctx, at[n], job); err != nil {
+		for n, i := range missing {
+			if isEarly(i) {
+				if err := u.settle(ctx, i, jobs[n]); err != nil {
 					return err
 				}
 			}
@@ -235,9 +188,11 @@ func (u *unpacking) unpackAll(ctx context.Context, missing []int, isXZ, isEarly 
 			return err
 		}
 	}
-	for _, n := range later {
-		if err := u.settle(ctx, at[n], jobs[n]); err != nil {
-			return err
+	for n, i := range missing {
+		if !isEarly(i) {
+			if err := u.settle(ctx, i, jobs[n]); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -245,8 +200,8 @@ func (u *unpacking) unpackAll(ctx context.Context, missing []int, isXZ, isEarly 
 
 // unpack starts one unpacking. A package whose NAR hash is known is an
 // ordinary fixed output.
-func (u *unpacking) unpack(p lock.Package, xz []storepath.Path) (*realise.Job, error) {
-	d, err := recipe.Unpack(p, u.self, xz)
+func (u *unpacking) unpack(p lock.Package) (*realise.Job, error) {
+	d, err := recipe.Unpack(p, u.self)
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,54 +20,10 @@ import (
 	"reprise/store/storepath"
 )
 
-// TestMain lets this program stand in for xz: it copies, or fails half-way.
-func TestMain(m *testing.M) {
-	if len(os.Args) == 2 {
-		switch os.Args[1] {
-		case "copy":
-			io.Copy(os.Stdout, os.Stdin)
-			os.Exit(0)
-		case "fail":
-			io.CopyN(os.Stdout, os.Stdin, 3)
-			os.Exit(1)
-		}
-	}
-	os.Exit(m.Run())
-}
-
-func TestFilter(t *testing.T) {
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := startFilter(context.Background(), []string{self, "copy"}, strings.NewReader("some text"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := io.ReadAll(r)
-	if string(got) != "some text" || err != nil || r.Close() != nil {
-		t.Errorf("read %q, %v", got, err)
-	}
-	r, err = startFilter(context.Background(), []string{self, "fail"}, strings.NewReader("some text"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, err := io.ReadAll(r); string(got) != "som" || err == nil || r.Close() == nil {
-		t.Errorf("a program that failed gave %q, %v: its end passed for the end", got, err)
-	}
-	endless, _ := io.Pipe()
-	r, err = startFilter(context.Background(), []string{self, "copy"}, endless)
-	if err != nil {
-		t.Fatal(err)
-	}
-	endless.Close()
-	if err := r.Close(); err != nil {
-		t.Errorf("Close of a program that has not ended = %v", err)
-	}
-}
-
 func TestRunRefuses(t *testing.T) {
-	env := func(values map[string]string) func(string) string { return func(name string) string { return values[name] } }
+	env := func(values map[string]string) func(string) string {
+		return func(name string) string { return values[name] }
+	}
 	for _, test := range []struct {
 		args []string
 		env  map[string]string

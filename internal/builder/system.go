@@ -56,10 +56,15 @@ func buildProgram(_ context.Context, s spec.Program, out string) error {
 	if err != nil {
 		return err
 	}
+	// The second name is setuid: it becomes passwd, chage or chpasswd and
+	// nothing else, see internal/passwdtool.
 	manifest, err := layer.Manifest{
 		{Path: "usr", Kind: layer.Dir, Mode: 0o755},
 		{Path: "usr/bin", Kind: layer.Dir, Mode: 0o755},
 		{Path: binary, Kind: layer.File, Mode: 0o755, Size: info.Size()},
+		{Path: "usr/lib", Kind: layer.Dir, Mode: 0o755},
+		{Path: "usr/lib/reprise", Kind: layer.Dir, Mode: 0o755},
+		{Path: "usr/lib/reprise/state-tool", Kind: layer.Hard, Mode: 0o4755, Size: info.Size(), Target: binary},
 	}.Bytes()
 	if err != nil {
 		return err

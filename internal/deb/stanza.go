@@ -69,7 +69,11 @@ func ParseStanza(text []byte) (Stanza, error) {
 // splitStanzas cuts r at empty lines and calls fn with each paragraph and the
 // number of its first line. The bytes are valid during the call only.
 func splitStanzas(r io.Reader, fn func(text []byte, line int) error) error {
-	b := bufio.NewReaderSize(r, 1<<20)
+	size := 1 << 20 // an index has tens of millions of bytes, a control file a thousand
+	if known, ok := r.(interface{ Len() int }); ok {
+		size = min(size, known.Len()+1)
+	}
+	b := bufio.NewReaderSize(r, size)
 	var stanza []byte
 	number, start := 0, 1
 	flush := func() error {

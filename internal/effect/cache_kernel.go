@@ -28,25 +28,12 @@ const moduleDir = "usr/lib/modules"
 // other packages are there.
 func KernelModulesIndex() Effect {
 	return Effect{
-		Name:    "kernel-modules-index",
-		Needed:  func(_ *config.Config, c *Contents) bool { return len(c.Below(moduleDir)) > 0 },
-		Reads:   func(_ *config.Config, c *Contents) []string { return c.Below(moduleDir) },
-		Tools:   depmodPackages,
-		Unpacks: true,
-		Build:   indexModules,
+		Name:   "kernel-modules-index",
+		Needed: func(_ *config.Config, c *Contents) bool { return len(c.Below(moduleDir)) > 0 },
+		Reads:  func(_ *config.Config, c *Contents) []string { return c.Below(moduleDir) },
+		Tools:  func(*Contents) []string { return []string{"kmod"} },
+		Build:  indexModules,
 	}
-}
-
-// depmodPackages names what depmod needs: kmod, and the decompressors that
-// libkmod opens at run time, which its package only recommends.
-func depmodPackages(c *Contents) []string {
-	names := []string{"kmod"}
-	for _, name := range []string{"liblzma5", "libzstd1", "zlib1g"} {
-		if c.Get(name) != nil {
-			names = append(names, name)
-		}
-	}
-	return names
 }
 
 func indexModules(ctx context.Context, e *Env) error {
@@ -120,8 +107,7 @@ func kernelVersions(c *Contents) []string {
 }
 
 // moduleTree makes the tree that depmod -b wants, <dir>/lib/modules/<version>:
-// of links to the packages, or of unpacked modules where there is a program to
-// unpack them.
+// of unpacked modules.
 func moduleTree(ctx context.Context, e *Env, version string) (string, error) {
 	base, err := e.mkdir("modules")
 	if err != nil {
@@ -134,25 +120,5 @@ func moduleTree(ctx context.Context, e *Env, version string) (string, error) {
 		}
 	}
 	at := filepath.Join(base, "lib/modules", version)
-	if len(e.Job.XZ) > 0 {
-		var dirs []string
-		for _, p := range e.Job.XZ {
-			dirs = append(dirs, e.Real(p))
-		}
-		xz, err := LoaderCommand(dirs, "usr/bin/xz", "--decompress", "--stdout", "--threads=1", "--")
-		if err != nil {
-			return "", err
-		}
-		return base, unpackModules(ctx, xz, e.Cores, files, at)
-	}
-	for name, place := range files {
-		name = filepath.Join(at, name)
-		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-			return "", err
-		}
-		if err := os.Symlink(place, name); err != nil {
-			return "", err
-		}
-	}
-	return base, nil
+	return base, unpackModules(ctx, e.Cores, files, at)
 }

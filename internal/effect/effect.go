@@ -57,9 +57,6 @@ type Effect struct {
 	// Build writes the layer, inside the sandbox.
 	Build func(context.Context, *Env) error
 
-	// Unpacks marks an effect that is faster with an xz program: whoever plans
-	// may set Job.XZ.
-	Unpacks bool
 	// Overrides marks a layer whose files take the place of packages' files.
 	Overrides bool
 }
@@ -77,14 +74,11 @@ type Job struct {
 	Reads  []Ref           `json:"reads,omitempty"` // sorted by name
 	Tools  []Ref           `json:"tools,omitempty"` // sorted by name; the closure, may share packages with Reads
 	Spec   json.RawMessage `json:"spec,omitempty"`
-	// XZ are unpacked packages that make up the xz program and its libraries,
-	// for effects with Unpacks; the output is the same without.
-	XZ []storepath.Path `json:"xz,omitempty"`
 }
 
 // Inputs returns every store path of the job, sorted, without duplicates.
 func (j *Job) Inputs() []storepath.Path {
-	paths := slices.Clone(j.XZ)
+	var paths []storepath.Path
 	for _, refs := range [][]Ref{j.Reads, j.Tools} {
 		for _, r := range refs {
 			paths = append(paths, r.Path)

@@ -1,21 +1,22 @@
 package effect
 
 import (
+	"bytes"
 	"context"
 	"debug/elf"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/sys/unix"
+
+	"reprise/internal/deb"
 )
 
 // depmod reads modules one after the other, and nine tenths of its time go into
@@ -26,83 +27,37 @@ import (
 //
 // files maps the name below dir to the module's real place. Names that are not
 // .ko.xz become links.
-func unpackModules(ctx context.Context, xz []string, cores int, files map[string]string, dir string) error {
-	type module struct {
-		name, place string
-		size        int64 // unpacked
-	}
-	var modules []module
+func unpackModules(ctx context.Context, cores int, files map[string]string, dir string) error {
 	dirs := map[string]bool{}
-	for name, place := range files {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(cores)
+	buffers := sync.Pool{New: func() any { return new(bytes.Buffer) }}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		place := files[name]
 		if parent := filepath.Join(dir, filepath.Dir(name)); !dirs[parent] {
 			dirs[parent] = true
 			if err := os.MkdirAll(parent, 0o755); err != nil {
 				return err
 			}
 		}
-		if strings.HasSuffix(name, ".ko.xz") {
-			size, err := unpackedSize(place)
+		if !strings.HasSuffix(name, ".ko.xz") {
+			if err := os.Symlink(place, filepath.Join(dir, name)); err != nil {
+				return err
+			}
+			continue
+		}
+		group.Go(func() error {
+			buffer := buffers.Get().(*bytes.Buffer)
+			defer buffers.Put(buffer)
+			buffer.Reset()
+			err := readModule(ctx, place, buffer)
+			if err == nil {
+				err = writeIndexed(filepath.Join(dir, name), buffer.Bytes())
+			}
 			if err != nil {
 				return fmt.Errorf("module %q: %w", name, err)
 			}
-			modules = append(modules, module{name, place, size})
-			continue
-		}
-		if err := os.Symlink(place, filepath.Join(dir, name)); err != nil {
-			return err
-		}
-	}
-	slices.SortFunc(modules, func(a, b module) int { return strings.Compare(a.name, b.name) })
-	// Batches small enough to level the load, large enough to make starting a
-	// program cheap.
-	const batch = 64
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(cores)
-	buffers := sync.Pool{New: func() any { return new([]byte) }}
-	for part := range slices.Chunk(modules, batch) {
-		group.Go(func() error {
-			argv := slices.Clone(xz)
-			for _, m := range part {
-				argv = append(argv, m.place)
-			}
-			cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-			cmd.Env = []string{}
-			cmd.Stderr = os.Stderr
-			out, err := cmd.StdoutPipe()
-			if err != nil {
-				return err
-			}
-			// Where the kernel refuses the size, the pipe keeps its own.
-			if pipe, ok := out.(*os.File); ok {
-				unix.FcntlInt(pipe.Fd(), unix.F_SETPIPE_SZ, 1<<20)
-			}
-			if err := cmd.Start(); err != nil {
-				return err
-			}
-			buffer := buffers.Get().(*[]byte)
-			defer buffers.Put(buffer)
-			err = func() error {
-				for _, m := range part {
-					*buffer = slices.Grow((*buffer)[:0], int(m.size))[:m.size]
-					if _, err := io.ReadFull(out, *buffer); err != nil {
-						return fmt.Errorf("module %q: %w", m.name, err)
-					}
-					if err := writeIndexed(filepath.Join(dir, m.name), *buffer); err != nil {
-						return fmt.Errorf("module %q: %w", m.name, err)
-					}
-				}
-				if n, _ := io.Copy(io.Discard, out); n > 0 {
-					return fmt.Errorf("xz wrote %d bytes more than its files say", n)
-				}
-				return nil
-			}()
-			if err != nil {
-				cmd.Process.Kill()
-			}
-			if waitErr := cmd.Wait(); err == nil && waitErr != nil {
-				err = fmt.Errorf("xz: %w", waitErr)
-			}
-			return err
+			return nil
 		})
 	}
 	return group.Wait()
@@ -112,67 +67,27 @@ func unpackModules(ctx context.Context, xz []string, cores int, files map[string
 // and amdgpu, have 5 to 30 MB.
 const mostModule = 256 << 20
 
-// unpackedSize reads from an .xz file's index how large its content is. Only
-// files of one stream without padding are taken, which is what xz makes.
-// Source: The .xz File Format 1.2.1, sections 2.1.2 and 4.
-func unpackedSize(name string) (int64, error) {
-	f, err := os.Open(name)
+// readModule appends the decompressed module at place to b.
+func readModule(ctx context.Context, place string, b *bytes.Buffer) error {
+	f, err := os.Open(place)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return 0, err
+		return err
 	}
-	const footer, header = 12, 12
-	var foot [footer]byte
-	if info.Size() < header+footer {
-		return 0, errNoXZ
+	z, err := deb.NewXZ(ctx, f, info.Size())
+	if err != nil {
+		return err
 	}
-	if _, err := f.ReadAt(foot[:], info.Size()-footer); err != nil {
-		return 0, err
+	defer z.Close()
+	n, err := b.ReadFrom(io.LimitReader(z, mostModule+1))
+	if err == nil && n > mostModule {
+		err = fmt.Errorf("it unpacks to more than %d bytes", int64(mostModule))
 	}
-	if string(foot[10:]) != "YZ" {
-		return 0, errNoXZ
-	}
-	indexSize := (int64(binary.LittleEndian.Uint32(foot[4:])) + 1) * 4
-	if indexSize > info.Size()-header-footer || indexSize > 1<<20 {
-		return 0, errNoXZ
-	}
-	index := make([]byte, indexSize)
-	if _, err := f.ReadAt(index, info.Size()-footer-indexSize); err != nil {
-		return 0, err
-	}
-	return indexedSize(index)
-}
-
-var errNoXZ = errors.New("no .xz file of one stream")
-
-// indexedSize adds up the unpacked sizes in the index of an .xz stream.
-func indexedSize(index []byte) (int64, error) {
-	if len(index) == 0 || index[0] != 0 {
-		return 0, errNoXZ
-	}
-	rest := index[1:]
-	number := func() uint64 {
-		n, used := binary.Uvarint(rest)
-		if used <= 0 {
-			rest = nil
-			return 0
-		}
-		rest = rest[used:]
-		return n
-	}
-	var total uint64
-	for range number() {
-		number() // size in the file
-		total += number()
-		if rest == nil || total > mostModule {
-			return 0, errNoXZ
-		}
-	}
-	return int64(total), nil
+	return err
 }
 
 // indexedSections are those that depmod reads: names, symbols, exports,

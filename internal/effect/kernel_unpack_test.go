@@ -9,37 +9,6 @@ import (
 	"testing"
 )
 
-func TestIndexedSize(t *testing.T) {
-	for _, test := range []struct {
-		index []byte
-		want  int64
-		ok    bool
-	}{
-		{[]byte{0, 1, 100, 200, 1}, 200, true},       // one block; 200 takes two bytes: 0xc8 0x01
-		{[]byte{0, 2, 50, 5, 60, 7, 0, 0}, 12, true}, // two blocks and padding
-		{[]byte{0, 0, 0, 0}, 0, true},                // an empty file
-		{[]byte{1, 0}, 0, false},
-		{nil, 0, false},
-		{[]byte{0, 2, 50, 5}, 0, false},
-		{[]byte{0, 1, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, 0, false},
-		{[]byte{0, 1, 1, 0xff, 0xff, 0xff, 0xff, 0x7f}, 0, false}, // larger than any module
-	} {
-		got, err := indexedSize(test.index)
-		if got != test.want && test.ok || (err == nil) != test.ok {
-			t.Errorf("indexedSize(% x) = %d, %v, want %d, ok %v", test.index, got, err, test.want, test.ok)
-		}
-	}
-}
-
-func FuzzIndexedSize(f *testing.F) {
-	f.Add([]byte{0, 2, 50, 5, 60, 7})
-	f.Fuzz(func(t *testing.T, index []byte) {
-		if size, err := indexedSize(index); err == nil && (size < 0 || size > mostModule) {
-			t.Errorf("indexedSize(% x) = %d", index, size)
-		}
-	})
-}
-
 // elfFile makes a 64-bit object with these sections besides the first, empty
 // one and the table of names.
 func elfFile(names []string, contents [][]byte) []byte {

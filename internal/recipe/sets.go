@@ -18,7 +18,6 @@ import (
 const (
 	SystemSet = "system"    // what the machine consists of
 	BootSet   = "boot"      // boot loaders, as files to copy
-	XZSet     = "tool/xz"   // liblzma for unpacking
 	DiskSet   = "tool/disk" // mke2fs and grub-mkimage
 )
 
@@ -28,15 +27,10 @@ func Sets(cfg *config.Config) []lock.Set {
 		{Name: BootSet, Alone: true, Roots: []string{"grub-pc-bin", "shim-helpers-amd64-signed", "shim-signed", "systemd-boot-efi-amd64-signed"}},
 		{Name: SystemSet, Essential: true, Recommends: cfg.Environment.Recommends, Roots: cfg.Roots()},
 		{Name: DiskSet, Roots: []string{"e2fsprogs", "grub-common", "grub-pc-bin", "libarchive13t64"}},
-		xzSet,
 	}
 }
 
-// xzSet is in every lock: it unpacks all the others.
-var xzSet = lock.Set{Name: XZSet, Roots: []string{"xz-utils"}}
-
-// ToolSets returns the sets of a lock for programs alone, such as QEMU: one
-// set of the given name and roots, and what unpacks it.
+// ToolSets returns the sets of a lock for programs alone, such as QEMU.
 func ToolSets(name string, roots ...string) []lock.Set {
-	return []lock.Set{{Name: name, Roots: roots}, xzSet}
+	return []lock.Set{{Name: name, Roots: roots}}
 }

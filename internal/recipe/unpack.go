@@ -36,19 +36,17 @@ func PackagePath(p lock.Package) (path storepath.Path, known bool, err error) {
 
 // Unpack returns the derivation that unpacks a package. Its output is fixed by
 // the lock's NAR hash; while that is not known the hash is left out, and
-// realise.Learn finds it. xz are the unpacked packages that make up the xz
-// program, empty for the ones that the program itself comes from.
-func Unpack(p lock.Package, builder storepath.Path, xz []storepath.Path) (*drv.Derivation, error) {
+// realise.Learn finds it.
+func Unpack(p lock.Package, builder storepath.Path) (*drv.Derivation, error) {
 	deb, err := DebPath(p)
 	if err != nil {
 		return nil, err
 	}
-	d, err := derivation(storepath.NameVersion(p.Name, p.Version), builder, "unpack", spec.Unpack{Deb: deb, XZ: xz})
+	d, err := derivation(storepath.NameVersion(p.Name, p.Version), builder, "unpack", spec.Unpack{Deb: deb})
 	if err != nil {
 		return nil, err
 	}
 	d.InputSrcs = append(d.InputSrcs, deb)
-	d.InputSrcs = append(d.InputSrcs, xz...)
 	out := drv.Output{HashAlgo: "r:sha256"}
 	if p.NarHash != "" {
 		hash, err := lock.ParseNarHash(p.NarHash)

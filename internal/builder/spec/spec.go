@@ -9,9 +9,6 @@ import "reprise/store/storepath"
 // Unpack is the specification of kind "unpack": a .deb becomes a layer.
 type Unpack struct {
 	Deb storepath.Path `json:"deb"`
-	// XZ are unpacked packages that together make up the xz program and its
-	// libraries; empty: the built-in decoder, which is seven times slower.
-	XZ []storepath.Path `json:"xz,omitempty"`
 }
 
 // Root is the specification of kind "root": layers become the metadata image
