@@ -78,6 +78,7 @@ func main() {
 		mount(root+"/"+b, target+"/"+b, "", unix.MS_BIND, "")
 	}
 	for _, b := range []string{"nix", "var", "home", "root", "srv"} {
+		must("mkdir", os.MkdirAll(disk+"/"+b, 0o755))
 		mount(disk+"/"+b, target+"/"+b, "", unix.MS_BIND, "")
 	}
 	must("bind store", unix.Mount(disk+"/nix/store", target+"/nix/store", "", unix.MS_BIND, ""))
