@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -97,6 +98,35 @@ func TestEROFSReadsBack(t *testing.T) {
 		if info.Size() != e.Size {
 			t.Errorf("%q has %d bytes, want %d", e.Path, info.Size(), e.Size)
 		}
+	}
+}
+
+// Read gives back the plan that was written, but for the layers' numbers.
+func TestReadGivesThePlanBack(t *testing.T) {
+	p, err := Merge([]Layer{sampleLayer(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, err := p.EROFS()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Read(bytes.NewReader(image))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := slices.Clone(p.Entries)
+	for i := range want {
+		want[i].Layer = implicit
+		if want[i].Size == 0 {
+			want[i].Source = "" // an empty file needs no data
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("Read (-want +got):\n%s", diff)
+	}
+	if _, err := Read(bytes.NewReader(image[:512])); err == nil {
+		t.Error("Read took the beginning of an image for a whole one")
 	}
 }
 

@@ -1,0 +1,80 @@
+package compose
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/erofs/go-erofs"
+
+	"reprise/internal/layer"
+)
+
+// Read lists the view of an image that WriteEROFS wrote, sorted by path. Layer
+// means nothing in the answer: an image does not tell.
+func Read(image io.ReaderAt) ([]Entry, error) {
+	fsys, err := erofs.Open(image)
+	if err != nil {
+		return nil, fmt.Errorf("read root image: %w", err)
+	}
+	var entries []Entry
+	err = fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || name == "." {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		stat, ok := info.Sys().(*erofs.Stat)
+		if !ok {
+			return fmt.Errorf("%q has no owner", name)
+		}
+		e := Entry{Layer: implicit, Entry: layer.Entry{Path: name, UID: stat.UID, GID: stat.GID, Mode: unixMode(stat.Mode)}}
+		switch stat.Mode.Type() {
+		case fs.ModeDir:
+			e.Kind = layer.Dir
+		case 0:
+			e.Kind, e.Size = layer.File, info.Size()
+		case fs.ModeSymlink:
+			e.Kind = layer.Symlink
+			if e.Target, err = fs.ReadLink(fsys, name); err != nil {
+				return err
+			}
+		default:
+			return fmt.Errorf("%q is a %s, which no view has", name, stat.Mode.Type())
+		}
+		for key, value := range stat.Xattrs {
+			switch key {
+			case redirectXattr:
+				e.Source = value
+			case metacopyXattr:
+			default:
+				if e.Xattrs == nil {
+					e.Xattrs = map[string]string{}
+				}
+				e.Xattrs[key] = value
+			}
+		}
+		entries = append(entries, e)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read root image: %w", err)
+	}
+	slices.SortFunc(entries, func(a, b Entry) int { return strings.Compare(a.Path, b.Path) })
+	return entries, nil
+}
+
+// unixMode returns the 12 bits of chmod(2) of Go's mode.
+func unixMode(m fs.FileMode) uint32 {
+	mode := uint32(m.Perm())
+	for bit, is := range map[uint32]fs.FileMode{0o4000: fs.ModeSetuid, 0o2000: fs.ModeSetgid, 0o1000: fs.ModeSticky} {
+		if m&is != 0 {
+			mode |= bit
+		}
+	}
+	return mode
+}
