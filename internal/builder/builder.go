@@ -31,6 +31,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -85,6 +86,9 @@ func Main(args []string) int {
 	if slices.Equal(args, overlay.Argument[1:]) {
 		return overlay.Main()
 	}
+	// A builder lives for a second; collecting its garbage at Go's default
+	// pace cost a twentieth of a cold build. Live heaps stay below 60 MB.
+	debug.SetGCPercent(400)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	if err := run(ctx, args, os.Getenv); err != nil {

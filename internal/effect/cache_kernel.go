@@ -39,8 +39,12 @@ func KernelModulesIndex() Effect {
 func indexModules(ctx context.Context, e *Env) error {
 	out := e.Output()
 	for _, version := range kernelVersions(e.Packages) {
-		base, err := moduleTree(ctx, e, version)
+		base, err := e.memory("modules")
 		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(base)
+		if err := moduleTree(ctx, e, version, base); err != nil {
 			return err
 		}
 		index, err := e.mkdir("index")
@@ -106,19 +110,14 @@ func kernelVersions(c *Contents) []string {
 	return slices.Compact(versions)
 }
 
-// moduleTree makes the tree that depmod -b wants, <dir>/lib/modules/<version>:
-// of unpacked modules.
-func moduleTree(ctx context.Context, e *Env, version string) (string, error) {
-	base, err := e.mkdir("modules")
-	if err != nil {
-		return "", err
-	}
+// moduleTree makes the tree that depmod -b wants, base/lib/modules/<version>, of
+// unpacked modules.
+func moduleTree(ctx context.Context, e *Env, version, base string) error {
 	files := map[string]string{}
 	for _, f := range e.files(moduleDir + "/" + version) {
 		if f.Kind == layer.File || f.Kind == layer.Hard {
 			files[strings.TrimPrefix(f.Path, moduleDir+"/"+version+"/")] = e.File(f.Package, f.Path)
 		}
 	}
-	at := filepath.Join(base, "lib/modules", version)
-	return base, unpackModules(ctx, e.Cores, files, at)
+	return unpackModules(ctx, e.Cores, files, filepath.Join(base, "lib/modules", version))
 }

@@ -60,6 +60,15 @@ func (e *Env) mkdir(name string) (string, error) {
 	return os.MkdirTemp(e.Work, name+"-")
 }
 
+// memory makes a new directory for many small files that live for a moment: in
+// /dev/shm, which every sandbox has, else in Env.Work. The caller removes it.
+func (e *Env) memory(name string) (string, error) {
+	if dir, err := os.MkdirTemp("/dev/shm", name+"-"); err == nil {
+		return dir, nil
+	}
+	return e.mkdir(name)
+}
+
 // File returns the physical place of a package's file.
 func (e *Env) File(p *Content, path string) string { return filepath.Join(e.Real(p.Path), path) }
 
