@@ -105,8 +105,12 @@ func parse(args []string) (Choice, error) {
 func Resolve(choices []Choice, exists func(string) bool) ([]Link, error) {
 	groups := map[string]Choice{}
 	generic := map[string]string{} // name to link, of groups and slaves
+	made := map[string]bool{}      // a choice may be the link of another group: editor of emacs-nox is /usr/bin/emacs
 	for _, c := range choices {
-		if !exists(c.Path) {
+		made[c.Link] = true
+	}
+	for _, c := range choices {
+		if !exists(c.Path) && !made[c.Path] {
 			return nil, fmt.Errorf("alternative %q of package %s: %q is not there", c.Name, c.From, c.Path)
 		}
 		for _, s := range append([]Slave{{c.Link, c.Name, c.Path}}, c.Slaves...) {

@@ -72,6 +72,11 @@ func TestResolve(t *testing.T) {
 			[]Link{{"etc/alternatives/x", "/usr/bin/b"}, {"usr/bin/x", "/etc/alternatives/x"}}},
 		{"a link in the merged usr", []Choice{{"cpp", "/lib/cpp", "cpp", "/usr/bin/cpp", 10, nil}}, always,
 			[]Link{{"etc/alternatives/cpp", "/usr/bin/cpp"}, {"usr/lib/cpp", "/etc/alternatives/cpp"}}},
+		{"a choice that is the link of another group",
+			[]Choice{{"p", "/usr/bin/editor", "editor", "/usr/bin/x", 0, nil}, choice("/usr/bin/x-nox", 1)},
+			func(p string) bool { return p == "/usr/bin/x-nox" },
+			[]Link{{"etc/alternatives/editor", "/usr/bin/x"}, {"etc/alternatives/x", "/usr/bin/x-nox"},
+				{"usr/bin/editor", "/etc/alternatives/editor"}, {"usr/bin/x", "/etc/alternatives/x"}}},
 		{"no choices", nil, always, []Link{}},
 	} {
 		got, err := Resolve(test.choices, test.exists)
