@@ -32,6 +32,7 @@ var notAdded = map[string]string{
 	"etc/subuid":          "effect accounts",
 	"etc/vconsole.conf":   "effect etc",
 	"etc/xml":             "catalogues of XML tools, whose target in /var nothing makes",
+	"usr/share/info/dir":  "effect info-directory",
 }
 
 type additionsSpec struct {
