@@ -116,7 +116,7 @@ func (a *app) build(ctx context.Context, profile string, f buildFlags) error {
 			return err
 		}
 	}
-	d, err := s.realiseSystem(ctx, cfg, l)
+	d, err := s.realiseSystem(ctx, cfg, l, lockFile)
 	if learnt := d != nil && string(d.lock.Encode()) != string(mustRead(lockFile)); learnt {
 		if err := writeLock(lockFile, d.lock); err != nil {
 			return err
@@ -244,7 +244,7 @@ func (s *session) lockFor(ctx context.Context, cfg *config.Config, path string, 
 // realiseSystem makes everything of the machine valid in the store. Its first
 // result is not nil once packages were unpacked: its lock knows their hashes,
 // whatever failed later.
-func (s *session) realiseSystem(ctx context.Context, cfg *config.Config, l *lock.Lock) (*diskImage, error) {
+func (s *session) realiseSystem(ctx context.Context, cfg *config.Config, l *lock.Lock, lockFile string) (*diskImage, error) {
 	client, err := s.client(cfg)
 	if err != nil {
 		return nil, err
@@ -260,6 +260,9 @@ func (s *session) realiseSystem(ctx context.Context, cfg *config.Config, l *lock
 	}
 	contents, err := s.contents(l, recipe.SystemSet, paths, nil)
 	if err != nil {
+		return d, err
+	}
+	if err := d.complete(lockFile, contents); err != nil {
 		return d, err
 	}
 	graph, err := recipe.System(cfg, contents, effects, s.self)

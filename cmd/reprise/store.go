@@ -50,7 +50,12 @@ func (a *app) storeCommand() *cobra.Command {
 				}
 			}
 			if harm > 0 {
-				return &diag.Failure{Code: diag.ExitStore, Err: fmt.Errorf("the store at %q is damaged in %d places", s.Root(), harm)}
+				places := "1 place"
+				if harm > 1 {
+					places = fmt.Sprintf("%d places", harm)
+				}
+				return &diag.Failure{Code: diag.ExitStore, Err: diag.Problem{File: s.Root(), Got: "the store is damaged in " + places,
+					Want: "paths as they were registered", Do: "look after the disk; begin a new store with --store DIR, or remove this one and build again"}}
 			}
 			return nil
 		},

@@ -23,6 +23,7 @@ type toolFlags struct {
 	dir      string
 	network  bool
 	nests    bool
+	where    bool
 	identity bool
 }
 
@@ -36,7 +37,12 @@ fetched into the store with what they depend on and shown as a read-only root.
 The program sees nothing of this machine but what --bind gives it. The exit
 status is the program's.`,
 		Example: "  reprise tool -p gdisk --bind live-rig.img:/img -- sgdisk -v /img",
-		Args:    cobra.MinimumNArgs(1),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if f.where {
+				return cobra.NoArgs(cmd, args)
+			}
+			return cobra.MinimumNArgs(1)(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.runTool(cmd, args, f)
 		},
@@ -47,6 +53,7 @@ status is the program's.`,
 	c.Flags().StringVar(&f.dir, "dir", "/", "working `directory` of the program")
 	c.Flags().BoolVar(&f.network, "network", false, "let the program use the network")
 	c.Flags().BoolVar(&f.nests, "nests", false, "let the program make sandboxes of its own")
+	c.Flags().BoolVar(&f.where, "where", false, "run nothing; print the directory of the read-only root")
 	c.Flags().BoolVar(&f.identity, "all-ids", false, "show all user ids, not just one; needs root")
 	return c
 }
@@ -73,6 +80,10 @@ func (a *app) runTool(cmd *cobra.Command, args []string, f toolFlags) error {
 	}
 	a.finished()
 	a.finished = func() {}
+	if f.where {
+		fmt.Fprintln(a.stdout, root.Dir())
+		return nil
+	}
 	if !filepath.IsAbs(args[0]) {
 		if args[0], err = root.Find(args[0]); err != nil {
 			return err
