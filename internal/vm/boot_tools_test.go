@@ -149,7 +149,7 @@ func (t machines) Run(ctx context.Context, c vm.Command) error {
 // kernel finds the one kernel of the tree and its modules.
 func (t tree) kernel(tb testing.TB) (kernel []byte, modules string) {
 	tb.Helper()
-	found, err := filepath.Glob(filepath.Join(string(t), "boot/vmlinuz-*"))
+	found, err := filepath.Glob(filepath.Join(string(t), "usr/lib/reprise/boot/vmlinuz-*"))
 	if err != nil || len(found) != 1 {
 		tb.Fatalf("kernels: %q, %v", found, err)
 	}
