@@ -142,7 +142,16 @@ func (u *unpacking) bring(ctx context.Context, client *archive.Client, missing [
 		if len(files) > 0 {
 			err = client.Fetch(ctx, files, func(f archive.File, tmp string) error {
 				p := names[f.PoolPath]
-				_, err := u.store.AddFlat(ctx, storepath.NameVersion(p.Name, p.Version)+".deb", p.Digest(), tmp)
+				// Under a name of our own: once the file is in the store, another
+				// build may begin the same download under the old one.
+				own := fmt.Sprintf("%s.%d", tmp, os.Getpid())
+				err := os.Rename(tmp, own)
+				if err == nil {
+					_, err = u.store.AddFlat(ctx, storepath.NameVersion(p.Name, p.Version)+".deb", p.Digest(), own)
+				}
+				if err != nil {
+					os.Remove(own)
+				}
 				kept[p.Name](err)
 				return err
 			})
