@@ -52,7 +52,9 @@ func (m *merger) add(index int) {
 		made.Path = to
 		switch e.Kind {
 		case layer.Hard:
-			made.Kind, made.Target, made.Source = layer.File, "", base+e.Path
+			// The target has the content in any case; the name itself need not
+			// lie in the store, so that it costs nothing there.
+			made.Kind, made.Target, made.Source = layer.File, "", base+e.Target
 		case layer.File:
 			made.Source = base + e.Path
 		}

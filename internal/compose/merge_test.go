@@ -106,7 +106,7 @@ func TestMerge(t *testing.T) {
 		{"hard links are files of their own", []Layer{
 			lay(t, "a", "f 755 usr/bin/perl", "h 755 usr/bin/perl5 usr/bin/perl"),
 		}, []string{
-			"d 755 usr", "d 755 usr/bin", "f 755 usr/bin/perl < a:usr/bin/perl", "f 755 usr/bin/perl5 < a:usr/bin/perl5",
+			"d 755 usr", "d 755 usr/bin", "f 755 usr/bin/perl < a:usr/bin/perl", "f 755 usr/bin/perl5 < a:usr/bin/perl",
 		}},
 		{"the same link twice", []Layer{
 			lay(t, "a", "l 777 usr/x y"), lay(t, "b", "l 777 usr/x y"),
