@@ -110,6 +110,51 @@ func TestBoot(t *testing.T) {
 	}
 }
 
+// TestStateLasts changes what a machine may change, reboots it, and looks
+// whether it is still there, and whether the disk was left clean.
+func TestStateLasts(t *testing.T) {
+	r := liveRig(t)
+	m := boot(t, vm.Options{Disks: []vm.Disk{{Path: r.image}}, Firmware: vm.UEFI, Accel: vm.TCG})
+	ctx, cancel := context.WithTimeout(t.Context(), 2*bootLimit)
+	defer cancel()
+	talk := func(commands ...string) []string {
+		t.Helper()
+		if err := m.Expect("live-rig login:", bootLimit); err != nil {
+			t.Fatal(err)
+		}
+		client, err := m.SSH(ctx, "rig", r.key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		var said []string
+		for _, c := range commands {
+			out, err := vm.Output(ctx, client, c)
+			if err != nil {
+				t.Fatalf("%s: %v", c, err)
+			}
+			said = append(said, strings.TrimSpace(out))
+		}
+		return said
+	}
+	shadow := "sudo -n grep '^rig:' /var/lib/reprise/state/shadow"
+	before := talk("echo 'rig:Encore 42' | sudo -n chpasswd", shadow, "cat /etc/machine-id", "cat /etc/ssh/ssh_host_ed25519_key.pub || cat /var/lib/reprise/state/ssh/ssh_host_ed25519_key.pub",
+		"echo take one > song.txt", "sudo -n systemd-run --on-active=2 systemctl reboot")
+	if !strings.HasPrefix(before[1], "rig:$") {
+		t.Errorf("after chpasswd the line of rig is %q, want a hash", before[1])
+	}
+	after := talk(shadow, "cat /etc/machine-id", "cat /etc/ssh/ssh_host_ed25519_key.pub || cat /var/lib/reprise/state/ssh/ssh_host_ed25519_key.pub",
+		"cat song.txt", "systemctl is-system-running --wait", "sudo -n dmesg | grep -c 'recovery complete' || true")
+	for i, want := range []string{before[1], before[2], before[3], "take one", "running", "0"} {
+		if after[i] != want {
+			t.Errorf("after the reboot answer %d is %q, want %q", i, after[i], want)
+		}
+	}
+	if err := m.Shutdown(ctx, 2*time.Minute); err != nil {
+		t.Error(err)
+	}
+}
+
 type rigCheck struct {
 	what, command, want string
 	good                func(string) bool
@@ -157,5 +202,7 @@ var rigChecks = []rigCheck{
 	check("the root file system is read-only", "touch /x /usr/x /etc/x 2>&1 | grep -c 'Read-only'", "3"),
 	has("DHCP gave an address", "ip -4 -o addr show scope global", "10.0.2."),
 	check("passwords do not let in by ssh", "sudo -n /usr/sbin/sshd -T 2>/dev/null | grep -c '^passwordauthentication no' || grep -rhi '^PasswordAuthentication no' /etc/ssh | wc -l", "1"),
+	check("sudo asks for no password, since nobody has one", "sudo -n true && echo yes", "yes"),
+	check("no account has a password", "sudo -n cut -d: -f2 /etc/shadow | grep -c '\\$' || true", "0"),
 	check("the store cannot be written to", "touch /nix/store/x 2>&1 | grep -c 'Read-only\\|Permission'", "1"),
 }
