@@ -72,6 +72,22 @@ func sound(t *testing.T, store string) {
 	}
 }
 
+// storeTemp is t.TempDir for a store: its directories are closed, and nobody
+// but root can remove what is in them.
+func storeTemp(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	t.Cleanup(func() {
+		filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+			if d != nil && d.IsDir() {
+				os.Chmod(path, 0o755)
+			}
+			return nil
+		})
+	})
+	return dir
+}
+
 // stanza finds one package of a lock.
 func stanza(t *testing.T, lock, name string) string {
 	t.Helper()
@@ -141,7 +157,7 @@ func TestLockEditedByHand(t *testing.T) {
 	lock := filepath.Join(dir, "x.lock")
 	// Where a .deb is known by its hash nothing is asked from the mirror, so
 	// these run in a store that has nothing yet.
-	cold, m := filepath.Join(t.TempDir(), "store"), localMirror(t)
+	cold, m := filepath.Join(storeTemp(t), "store"), localMirror(t)
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			if c.lock == good {
@@ -171,7 +187,7 @@ func TestLockEditedByHand(t *testing.T) {
 // the middle.
 func TestMirrorFails(t *testing.T) {
 	m := localMirror(t)
-	dir := t.TempDir()
+	dir := storeTemp(t)
 	own := filepath.Join(dir, "store")
 	out := filepath.Join(dir, "out")
 	if err := os.Mkdir(out, 0o755); err != nil {

@@ -37,7 +37,7 @@ func seed(t *testing.T) *rand.Rand {
 func TestInterrupted(t *testing.T) {
 	r, m := liveRig(t), localMirror(t)
 	random := seed(t)
-	dir := t.TempDir()
+	dir := storeTemp(t)
 	own, out := filepath.Join(dir, "store"), filepath.Join(dir, "out")
 	if err := os.Mkdir(out, 0o755); err != nil {
 		t.Fatal(err)
@@ -118,7 +118,7 @@ func TestInterrupted(t *testing.T) {
 // TestTwoBuilds lets two builds begin in one empty store at once.
 func TestTwoBuilds(t *testing.T) {
 	r, m := liveRig(t), localMirror(t)
-	dir := t.TempDir()
+	dir := storeTemp(t)
 	own := filepath.Join(dir, "store")
 	var both sync.WaitGroup
 	ends := make([]string, 2)

@@ -119,7 +119,7 @@ func TestFullDisk(t *testing.T) {
 	// The image: 470 MiB where 100 fit.
 	runs := runSmall(t, smallDisk{Dir: dir, MiB: 100, Copy: map[string]string{"x.lock": r.lock},
 		Argvs: [][]string{append(build, "--store", store, "-o", filepath.Join(dir, "x.img"))}})
-	refuses(t, result{stderr: runs[0].Output, code: runs[0].Code}, 1, "x.img", "no space left on device")
+	refuses(t, result{stderr: runs[0].Output, code: runs[0].Code}, 1, "x.img", "no space left on device", "do:   make room")
 	if got := strings.Join(runs[0].Left, " "); got != filepath.Join(dir, "x.lock") {
 		t.Errorf("left beside the image: %s", got)
 	}
@@ -137,7 +137,7 @@ func TestFullDisk(t *testing.T) {
 			append([]string{program, "store", "gc"}, own...),
 			verify,
 		}})
-		refuses(t, result{stderr: runs[0].Output, code: runs[0].Code}, 1, "no space left on device")
+		refuses(t, result{stderr: runs[0].Output, code: runs[0].Code}, 1, "no space left on device", "do:   make room")
 		for i, what := range []string{"", "verify", "gc", "verify after gc"} {
 			if i > 0 && runs[i].Code != 0 {
 				t.Errorf("%d MiB: %s: %+v", size, what, runs[i])
@@ -151,7 +151,6 @@ func TestFullDisk(t *testing.T) {
 		if names := listing(t, filepath.Dir(lock)); len(names) != 2 {
 			t.Errorf("%d MiB: beside the image: %q", size, names)
 		}
-		t.Logf("%d MiB: %s", size, runs[0].Output)
 	}
 	sound(t, store)
 }

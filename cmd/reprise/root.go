@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"strings"
 
@@ -54,7 +53,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if n, _ := fmt.Sscanf(err.Error(), "unknown command %q", &name); n == 1 { // cobra's own words
 		err = unknownVerb(root, name)
 	}
-	code, text := diag.Exit(err), strings.TrimSpace(a.unreachable(err).Error())
+	code, text := diag.Exit(err), strings.TrimSpace(a.advised(err).Error())
 	usage := new(usageError)
 	switch {
 	case ctx.Err() != nil:
@@ -67,20 +66,6 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		json.NewEncoder(stdout).Encode(map[string]any{"event": "error", "code": code, "text": text})
 	}
 	return code
-}
-
-// unreachable says what to do about a mirror that does not answer.
-func (a *app) unreachable(err error) error {
-	asked := new(url.Error)
-	switch {
-	case strings.Contains(err.Error(), "\n  do: "):
-		return err
-	case errors.As(err, &asked):
-		return fmt.Errorf("%w\n  want: a mirror that answers\n  do:   look after the network, or name another mirror with --mirror URL; what has come is kept", err)
-	case a.offline && strings.Contains(err.Error(), "offline: "):
-		return fmt.Errorf("%w\n  want: what an earlier run has fetched\n  do:   run it once without --offline", err)
-	}
-	return err
 }
 
 func (a *app) root() *cobra.Command {
