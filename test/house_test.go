@@ -59,7 +59,7 @@ func TestPureTouchesNothing(t *testing.T) {
 func TestLibrariesLiveInOnePackage(t *testing.T) {
 	home := map[string][]string{
 		"github.com/google/go-jsonnet":          {"internal/config"},
-		"github.com/diskfs/go-diskfs":           {"image", "internal/growroot"},
+		"github.com/diskfs/go-diskfs":           {"image", "internal/growroot", "initrd/stage1/boottest"},
 		"github.com/erofs/go-erofs":             {"internal/compose"},
 		"github.com/ProtonMail/go-crypto":       {"internal/archive"},
 		"github.com/hashicorp/go-retryablehttp": {"internal/archive"},
