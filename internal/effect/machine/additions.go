@@ -79,7 +79,7 @@ func additions(s *scripts, c *effect.Contents) ([]script.Addition, error) {
 	}
 	byPath := map[string]script.Addition{}
 	for _, pkg := range slices.Sorted(maps.Keys(calls)) {
-		for _, a := range script.Additions(pkg, calls[pkg], exists) {
+		for _, a := range slices.Concat(script.Additions(pkg, calls[pkg], exists), byHand(pkg, exists)) {
 			if _, ok := byPath[a.Path]; !ok {
 				byPath[a.Path] = a
 			}
@@ -90,6 +90,28 @@ func additions(s *scripts, c *effect.Contents) ([]script.Addition, error) {
 		all = append(all, byPath[p])
 	}
 	return all, nil
+}
+
+// byHand is what scripts add in ways that their text does not decide.
+func byHand(pkg string, exists func(string) bool) []script.Addition {
+	var all []script.Addition
+	add := func(a script.Addition, needs string) {
+		if exists(needs) {
+			a.From = pkg
+			all = append(all, a)
+		}
+	}
+	switch pkg {
+	case "cups": // the default answer to cupsys/backend, through sed and a loop; mdns is dnssd's other name
+		const available, enabled = "usr/lib/cups/backend-available/", "usr/lib/cups/backend/"
+		for name, program := range map[string]string{"dnssd": "dnssd", "lpd": "lpd", "mdns": "dnssd", "snmp": "snmp", "socket": "socket", "usb": "usb"} {
+			add(script.Addition{Path: enabled + name, Kind: script.Copy, Source: available + program}, available+program)
+		}
+	case "emacsen-common": // a program of its own links what every Emacs loads
+		const startup = "emacsen-common/debian-startup.el"
+		add(script.Addition{Path: "usr/share/emacs/site-lisp/debian-startup.el", Kind: script.Link, Target: "../../" + startup}, "usr/share/"+startup)
+	}
+	return all
 }
 
 func viewAdditions(s *scripts, c *effect.Contents) ([]script.Addition, error) {
@@ -161,6 +183,8 @@ func add(e *effect.Env, out *effect.Output, a script.Addition) error {
 		out.Symlink(a.Path, a.Target)
 	case script.Empty:
 		out.File(a.Path, a.Mode, 0, 0, nil)
+	case script.Text:
+		out.File(a.Path, a.Mode, 0, 0, []byte(a.Text))
 	case script.Copy:
 		for i := range e.Packages.Packages {
 			p := &e.Packages.Packages[i]

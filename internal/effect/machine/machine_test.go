@@ -76,9 +76,12 @@ func packages(t *testing.T) map[string]pkg {
 			"usr/lib/tmpfiles.d/etc.conf":                     "d /etc/credstore 0700 root root\nL+ /etc/vconsole.conf - - - - default/keyboard\nL! /etc/resolv.conf - - - - x\n",
 			"usr/lib/tmpfiles.d/var.conf":                     "d /var/lib/dbus 0755 - - -\n", "etc/credstore/": "",
 		}, control: map[string]string{"postinst": sh + "if [ -z \"$2\" ]; then systemctl enable getty@tty1.service; fi\ndeb-systemd-helper enable wait.service\n"}},
-		"lightdm": {files: map[string]string{"usr/sbin/lightdm": "ELF", "usr/lib/systemd/system/lightdm.service": "[Service]\n"}},
-		"tzdata":  {files: map[string]string{"usr/share/zoneinfo/Etc/UTC": "TZif"}},
-		"cron":    {files: map[string]string{"var/spool/cron/crontabs/": "", "usr/bin/crontab": "ELF"}, control: map[string]string{"postinst": sh + "addgroup --system crontab\nchown root:crontab /var/spool/cron/crontabs\nchmod 1730 /var/spool/cron/crontabs\nchgrp crontab /usr/bin/crontab; chmod 2755 /usr/bin/crontab\n"}},
+		"cups": {files: map[string]string{"usr/lib/cups/backend-available/usb": "ELF", "usr/lib/cups/backend-available/dnssd": "ELF", "usr/lib/cups/backend/ipp": "ELF"},
+			control: map[string]string{"postinst": sh + "cat >/etc/cups/raw.types <<EOF\n# raw\nEOF\n"}},
+		"emacsen-common": {files: map[string]string{"usr/share/emacsen-common/debian-startup.el": ";\n"}, control: map[string]string{"postinst": sh}},
+		"lightdm":        {files: map[string]string{"usr/sbin/lightdm": "ELF", "usr/lib/systemd/system/lightdm.service": "[Service]\n"}},
+		"tzdata":         {files: map[string]string{"usr/share/zoneinfo/Etc/UTC": "TZif"}},
+		"cron":           {files: map[string]string{"var/spool/cron/crontabs/": "", "usr/bin/crontab": "ELF"}, control: map[string]string{"postinst": sh + "addgroup --system crontab\nchown root:crontab /var/spool/cron/crontabs\nchmod 1730 /var/spool/cron/crontabs\nchgrp crontab /usr/bin/crontab; chmod 2755 /usr/bin/crontab\n"}},
 	}
 }
 

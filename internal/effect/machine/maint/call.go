@@ -36,8 +36,11 @@ func (r *reader) call(c *syntax.CallExpr, redirs []*syntax.Redirect) status {
 		result = r.answer(args)
 	}
 	var writes []string
+	input := ""
 	for _, d := range redirs {
 		switch d.Op {
+		case syntax.Hdoc, syntax.DashHdoc:
+			input = r.document(d)
 		case syntax.RdrOut, syntax.AppOut, syntax.RdrAll, syntax.AppAll, syntax.RdrClob:
 			if to := r.word(d.Word); to != "/dev/null" {
 				writes = append(writes, to)
@@ -45,9 +48,36 @@ func (r *reader) call(c *syntax.CallExpr, redirs []*syntax.Redirect) status {
 		}
 	}
 	if !known || len(writes) > 0 {
-		r.calls = append(r.calls, Call{Args: args, Writes: writes, Sure: r.sure})
+		r.calls = append(r.calls, Call{Args: args, Writes: writes, Sure: r.sure, Input: input, Umask: r.umask})
 	}
 	return result
+}
+
+// document is the text of a here-document. One with backslashes is unknown:
+// what they mean depends on what is behind them.
+func (r *reader) document(d *syntax.Redirect) string {
+	if d.Hdoc == nil {
+		return ""
+	}
+	for _, part := range d.Hdoc.Parts {
+		if l, ok := part.(*syntax.Lit); ok && strings.Contains(l.Value, `\`) {
+			return Unknown
+		}
+	}
+	text := r.word(d.Hdoc)
+	if d.Op == syntax.DashHdoc {
+		text = withoutTabs(text)
+	}
+	return text
+}
+
+// withoutTabs cuts the tabs that <<- lets lines begin with.
+func withoutTabs(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		b.WriteString(strings.TrimLeft(line, "\t"))
+	}
+	return b.String()
 }
 
 func (r *reader) function(body *syntax.Stmt, args []string) status {
@@ -68,7 +98,14 @@ func (r *reader) function(body *syntax.Stmt, args []string) status {
 // builtin does what the shell does itself.
 func (r *reader) builtin(args []string) (result status, known bool) {
 	switch args[0] {
-	case "true", ":", "set", "trap", "local", "export", "readonly", "umask", "printf", "echo", ".", "source":
+	case "umask":
+		if len(args) == 2 {
+			if r.umask = args[1]; !r.sure {
+				r.umask = Unknown
+			}
+		}
+		return success, true
+	case "true", ":", "set", "trap", "local", "export", "readonly", "printf", "echo", ".", "source":
 		for _, a := range args[1:] {
 			if name, value, ok := strings.Cut(a, "="); ok && args[0] != "echo" && args[0] != "printf" {
 				r.vars[name] = value

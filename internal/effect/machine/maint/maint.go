@@ -8,7 +8,7 @@
 // and the calls in them are not Sure.
 //
 // Left out: arithmetic, arrays, job control, $(…) but for a few programs whose
-// answer is known, and everything that scripts do inside here-documents.
+// answer is known.
 package maint
 
 import (
@@ -29,6 +29,8 @@ type Call struct {
 	Args   []string // the words, Args[0] without its directory; parts may be Unknown
 	Writes []string // files that its redirections make
 	Sure   bool     // on every first installation, as far as the text decides
+	Input  string   // text of its here-document; parts may be Unknown
+	Umask  string   // octal, as the script has set it; "" is the usual 022
 }
 
 // Known reports whether each word of the call is decided.
@@ -156,6 +158,7 @@ type reader struct {
 	funcs map[string]*syntax.Stmt
 	vars  map[string]string // a value may hold Unknown; absent is unset
 	args  []string
+	umask string
 	sure  bool
 	depth int
 	steps int
@@ -187,9 +190,9 @@ func (r *reader) stmt(s *syntax.Stmt) status {
 	case *syntax.Block:
 		result = r.stmts(c.Stmts)
 	case *syntax.Subshell:
-		saved := r.copyVars()
+		saved, umask := r.copyVars(), r.umask
 		result = r.stmts(c.Stmts)
-		r.vars = saved
+		r.vars, r.umask = saved, umask
 		r.ended = onward
 	case *syntax.IfClause:
 		result = r.ifClause(c)

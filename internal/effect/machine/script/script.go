@@ -25,6 +25,7 @@ const (
 	Link  Kind = "link"
 	Copy  Kind = "copy"  // of Source, a packaged file
 	Empty Kind = "empty" // an empty file
+	Text  Kind = "text"  // a file with Text, of a here-document
 )
 
 // An Addition is something that a script makes.
@@ -34,8 +35,9 @@ type Addition struct {
 	Kind   Kind   `json:"kind"`             //
 	Target string `json:"target,omitempty"` // of a link
 	Source string `json:"source,omitempty"` // of a copy, relative
-	Mode   uint32 `json:"mode"`             // decimal in JSON; of a copy 0: that of the source
-	Owner  string `json:"owner,omitempty"`  // "" is root
+	Text   string `json:"text,omitempty"`
+	Mode   uint32 `json:"mode"`            // decimal in JSON; of a copy 0: that of the source
+	Owner  string `json:"owner,omitempty"` // "" is root
 	Group  string `json:"group,omitempty"`
 }
 
@@ -58,7 +60,10 @@ func Additions(pkg string, calls []maint.Call, exists func(string) bool) []Addit
 		}
 		for _, w := range c.Writes {
 			if c.Args[0] == ":" && known(w) {
-				put(Addition{Path: rel(w), Kind: Empty, Mode: 0o644})
+				put(Addition{Path: rel(w), Kind: Empty, Mode: masked(c, 0o666)})
+			}
+			if c.Args[0] == "cat" && len(c.Args) == 1 && c.Input != "" && known(w) && known(c.Input) {
+				put(Addition{Path: rel(w), Kind: Text, Text: c.Input, Mode: masked(c, 0o666)})
 			}
 		}
 		if !c.Known() {
@@ -71,7 +76,7 @@ func Additions(pkg string, calls []maint.Call, exists func(string) bool) []Addit
 				put(Addition{Path: rel(words[1]), Kind: Link, Target: linkTarget(c.Args, words)})
 			}
 		case "mkdir":
-			mode := uint32(0o755)
+			mode := masked(c, 0o777)
 			if i := slices.Index(c.Args, "-m"); i > 0 && len(words) > 1 {
 				mode = octal(words[0], mode)
 				words = words[1:]
@@ -81,7 +86,7 @@ func Additions(pkg string, calls []maint.Call, exists func(string) bool) []Addit
 			}
 		case "touch":
 			for _, f := range words {
-				put(Addition{Path: rel(f), Kind: Empty, Mode: 0o644})
+				put(Addition{Path: rel(f), Kind: Empty, Mode: masked(c, 0o666)})
 			}
 		case "cp":
 			if len(words) == 2 && exists(rel(words[0])) && !recursive(c.Args) {
@@ -172,6 +177,9 @@ func linkTarget(args, words []string) string {
 	}
 	return strings.Repeat("../", len(from)) + strings.Join(to, "/")
 }
+
+// masked is the mode of something new under the umask of a call.
+func masked(c maint.Call, mode uint32) uint32 { return mode &^ octal(c.Umask, 0o022) }
 
 // octal reads a mode such as "0755".
 func octal(s string, otherwise uint32) uint32 {
