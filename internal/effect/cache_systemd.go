@@ -31,7 +31,7 @@ func HardwareDatabase() Effect {
 				return err
 			}
 			out := e.Output()
-			out.Move(result, filepath.Join(root.Changes, result), 0o644)
+			out.Move(result, filepath.Join(root.Changes, result), 0o444) // as systemd-hwdb has it
 			return out.Close()
 		},
 	}
