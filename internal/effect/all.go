@@ -18,9 +18,11 @@ func All() []Effect {
 		GIOModules(),
 		PixbufLoaders(),
 		InputMethods(),
+		OldInputMethods(),
 		IconCaches(),
 		FontCache(),
 		XFonts(),
+		GhostscriptFonts(),
 		InfoDirectory(),
 	}
 }

@@ -257,6 +257,15 @@ func InputMethods() Effect {
 	}.effect()
 }
 
+// OldInputMethods writes immodules.cache of GTK 2, which plugins still use.
+func OldInputMethods() Effect {
+	const pkg = "libgtk2.0-0t64"
+	return moduleCache{
+		name: "gtk2-input-methods", ends: []string{"/gtk-2.0/2.10.0/immodules"}, owner: pkg,
+		make: printed(pkg, "gtk-query-immodules-2.0", "immodules.cache"),
+	}.effect()
+}
+
 // IconCaches writes icon-theme.cache for every icon theme. Only names matter
 // to it, so images are empty files while it is made.
 func IconCaches() Effect {

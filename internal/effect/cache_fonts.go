@@ -68,6 +68,46 @@ func FontCache() Effect {
 	}
 }
 
+// GhostscriptFonts writes the tables of fonts that Ghostscript reads in /var,
+// which is how PDF and PostScript without embedded fonts are shown and printed.
+// Links there lead to them and are made anew at each boot.
+func GhostscriptFonts() Effect {
+	const (
+		program  = "usr/sbin/update-gsfontmap"
+		settings = "etc/ghostscript"
+		shown    = "var/lib/ghostscript/fonts"
+		result   = "usr/lib/reprise/ghostscript"
+	)
+	return Effect{
+		Name:   "ghostscript-fonts",
+		Needed: func(_ *config.Config, c *Contents) bool { return c.Owner(program) != nil },
+		Reads: func(_ *config.Config, c *Contents) []string {
+			return c.Below(settings+"/fontmap.d", settings+"/cidfmap.d")
+		},
+		Build: func(_ context.Context, e *Env) error {
+			out := e.Output()
+			lines := "# Fonts of this generation. Written by reprise.\n"
+			for _, table := range []struct{ name, dir string }{{"Fontmap", "fontmap.d"}, {"cidfmap", "cidfmap.d"}} {
+				var text strings.Builder
+				for _, f := range e.files(settings + "/" + table.dir) {
+					if path.Dir(f.Path) != settings+"/"+table.dir || path.Ext(f.Path) != ".conf" {
+						continue
+					}
+					data, err := os.ReadFile(e.File(f.Package, f.Path))
+					if err != nil {
+						return err
+					}
+					text.Write(data)
+				}
+				out.Text(result+"/"+table.name, text.String())
+				lines += "L+ /" + shown + "/" + table.name + " - - - - /" + result + "/" + table.name + "\n"
+			}
+			out.Text("usr/lib/tmpfiles.d/reprise-ghostscript.conf", lines)
+			return out.Close()
+		},
+	}
+}
+
 // XFonts writes fonts.dir, fonts.scale, fonts.alias and encodings.dir for the
 // core fonts of the X server, as update-fonts-dir and its kin do.
 func XFonts() Effect {

@@ -5,16 +5,19 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"reprise/internal/config"
 )
 
 // InfoDirectory writes /usr/share/info/dir, the menu of the info readers: what
-// base-files copies there, and an entry for every manual where install-info is
-// in the set.
+// base-files copies there or, where install-info is in the set, what its
+// update-info-dir makes: a menu of every manual.
 func InfoDirectory() Effect {
 	const (
 		manuals = "usr/share/info"
@@ -38,33 +41,36 @@ func InfoDirectory() Effect {
 		},
 		Build: func(ctx context.Context, e *Env) error {
 			menu := filepath.Join(e.Work, "dir")
-			if err := copyFile(e.File(e.Packages.Owner(start), start), menu); err != nil {
+			if e.Tools.Get("install-info") == nil {
+				if err := copyFile(e.File(e.Packages.Owner(start), start), menu); err != nil {
+					return err
+				}
+			} else if err := addManuals(ctx, e, manuals, menu); err != nil {
 				return err
-			}
-			if e.Tools.Get("install-info") != nil {
-				work, err := e.gather(manuals, func(name string) bool { return !strings.Contains(name, "/") && firstPart(name) })
-				if err != nil {
-					return err
-				}
-				entries, err := os.ReadDir(work)
-				if err != nil {
-					return err
-				}
-				for _, entry := range entries {
-					manual, err := plainManual(filepath.Join(work, entry.Name()))
-					if err != nil {
-						return err
-					}
-					if err := e.direct(ctx, "", "usr/bin/install-info", manual, menu); err != nil {
-						return err
-					}
-				}
 			}
 			out := e.Output()
 			out.Move(manuals+"/dir", menu, 0o644)
 			return out.Close()
 		},
 	}
+}
+
+// addManuals writes the menu of the manuals below dir.
+func addManuals(ctx context.Context, e *Env, dir, menu string) error {
+	work, err := e.gather(dir, firstPart)
+	if err != nil {
+		return err
+	}
+	return filepath.WalkDir(work, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		manual, err := plainManual(name)
+		if err != nil {
+			return err
+		}
+		return e.direct(ctx, "", "usr/bin/install-info", manual, menu)
+	})
 }
 
 // plainManual unpacks a manual, for install-info would call gzip, and returns
@@ -97,8 +103,11 @@ func plainManual(name string) (string, error) {
 // or are a few MB in one.
 const mostManual = 64 << 20
 
-// firstPart tells a manual ("find.info.gz", "cpp-14.info.gz") from its further
-// parts ("find.info-1.gz").
+// furtherPart matches the further parts of a manual ("find.info-1.gz").
+var furtherPart = regexp.MustCompile(`-[0-9]{1,2}(\.gz)?$`)
+
+// firstPart tells a manual ("find.info.gz", "emacs/efaq.info.gz") from its
+// further parts and its pictures, as update-info-dir does.
 func firstPart(name string) bool {
-	return suffix(".info", ".info.gz")(name)
+	return !furtherPart.MatchString(name) && !suffix(".png", ".jpg")(name) && path.Base(name) != "dir"
 }

@@ -85,8 +85,30 @@ func pythonDirs(p *Content, versions []string) []string {
 }
 
 func pythonSource(e *layer.Entry, dirs []string) bool {
-	return (e.Kind == layer.File || e.Kind == layer.Hard) && strings.HasSuffix(e.Path, ".py") &&
+	return e.Kind != layer.Dir && strings.HasSuffix(e.Path, ".py") &&
 		slices.ContainsFunc(dirs, func(dir string) bool { return strings.HasPrefix(e.Path, dir+"/") })
+}
+
+// pythonFile returns where the text of a module is while bytecode is made.
+// A link is followed one step (sitecustomize.py leads to /etc): "" when it
+// leads nowhere.
+func pythonFile(c *Contents, p *Content, e *layer.Entry) string {
+	if e.Kind != layer.Symlink {
+		return string(p.Path) + "/" + e.Path
+	}
+	target := e.Target
+	if !path.IsAbs(target) {
+		target = path.Join("/", path.Dir(e.Path), target)
+	}
+	target = path.Clean(target)[1:]
+	owner := c.Owner(target)
+	if owner == nil {
+		return ""
+	}
+	if found := owner.Entry(target); found.Kind != layer.File && found.Kind != layer.Hard {
+		return ""
+	}
+	return string(owner.Path) + "/" + target
 }
 
 func compilePython(ctx context.Context, e *Env) error {
@@ -114,9 +136,13 @@ func compilePython(ctx context.Context, e *Env) error {
 				if !pythonSource(entry, dirs) {
 					continue
 				}
+				source := pythonFile(e.Packages, p, entry)
+				if source == "" {
+					continue
+				}
 				dir, base := path.Split(entry.Path)
 				files = append(files, file{
-					Source: string(p.Path) + "/" + entry.Path,
+					Source: source,
 					Result: bound + "/" + dir + "__pycache__/" + strings.TrimSuffix(base, ".py") + tag,
 					Shown:  "/" + entry.Path,
 				})
