@@ -39,6 +39,7 @@ const (
 	ShadowAside = StateDir + "/shadow.removed" // lines of users no longer declared
 	MachineID   = StateDir + "/machine-id"
 	HostKey     = StateDir + "/ssh/ssh_host_ed25519_key"
+	Connections = StateDir + "/NetworkManager/system-connections" // and their secrets
 )
 
 // Kind says what an Item is.

@@ -142,7 +142,7 @@ type MusnixRtirq struct {
 }
 
 // Networking is done by systemd-networkd, systemd-resolved and
-// systemd-timesyncd.
+// systemd-timesyncd, or by NetworkManager in networkd's place.
 type Networking struct {
 	HostName       string               `json:"hostName"`
 	Domain         string               `json:"domain"`  // "" = none
@@ -151,6 +151,13 @@ type Networking struct {
 	DefaultGateway string               `json:"defaultGateway"` // IPv4 or IPv6 address; "" = none
 	Nameservers    []string             `json:"nameservers"`
 	TimeServers    []string             `json:"timeServers"` // empty = what Debian's systemd-timesyncd uses
+	NetworkManager NetworkManager       `json:"networkmanager"`
+}
+
+// NetworkManager is the service of desktops. It has every interface that
+// Networking.Interfaces does not name.
+type NetworkManager struct {
+	Enable bool `json:"enable"`
 }
 
 // Interface is one network interface by its kernel name.

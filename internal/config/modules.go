@@ -2,8 +2,11 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+
+	"reprise/internal/activation"
 )
 
 // Modules turn an option into the plain options it stands for, as NixOS's do,
@@ -21,6 +24,7 @@ func applyModules(c *Config) {
 	sudo(c)
 	console(c)
 	modprobe(c)
+	networkManager(c)
 	if c.Hardware.EnableRedistributableFirmware {
 		c.install("hardware.enableRedistributableFirmware", firmware...)
 	}
@@ -302,6 +306,21 @@ TTYPath=/dev/tty1
 			unit(c.Systemd.Units, name+".d/autologin.conf", "[Service]\nExecStart=\nExecStart=-/sbin/agetty --autologin "+u+" --noclear "+line+"\n")
 		}
 	}
+}
+
+// networkManager takes the place of networkd: one interface has one master. Its
+// connections are state, for /etc cannot be written to.
+func networkManager(c *Config) {
+	if !c.Networking.NetworkManager.Enable {
+		return
+	}
+	c.install("networking.networkmanager.enable", "network-manager", "wpasupplicant")
+	c.Networking.UseDHCP = false
+	text := "[keyfile]\npath=/" + activation.Connections + "\n"
+	if names := slices.Sorted(maps.Keys(c.Networking.Interfaces)); len(names) > 0 {
+		text += "unmanaged-devices=interface-name:" + strings.Join(names, ";interface-name:") + "\n"
+	}
+	c.etc("NetworkManager/conf.d/10-reprise.conf", "0644", text)
 }
 
 // modprobe writes what modprobe reads.

@@ -100,7 +100,6 @@ var foreign = map[string]hint{
 	"musnix.rtcqs":                            {"a package of Debian trixie; rtcqs is none", "remove it"},
 	"musnix.rtirq.nonThreaded":                {"settings that the kernel still knows", "remove it: the interrupt threads of one driver cannot be switched off any more"},
 	"nixpkgs":                                 {"packages of Debian", "remove it"},
-	"networking.networkmanager":               {"systemd-networkd's options below networking", "remove it"},
 	"services.jack.jackd.session":             {"systemd's own bookkeeping", "remove it"},
 	"services.openssh.passwordAuthentication": {"NixOS's present name", "write services+: { openssh+: { settings+: { PasswordAuthentication: false } } }"},
 	"services.openssh.permitRootLogin":        {"NixOS's present name", "write services+: { openssh+: { settings+: { PermitRootLogin: 'no' } } }"},

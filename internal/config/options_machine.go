@@ -65,4 +65,6 @@ var machineOptions = []Option{
 		"Name servers beside those that DHCP tells."),
 	declare("networking.timeServers", list{text{serverFormat}, "host names and IP addresses", true}, none, "['ntp.studio.example']",
 		"Time servers. With an empty list, Debian's."),
+	declare("networking.networkmanager.enable", boolean{}, false, "true",
+		"Let NetworkManager have every interface that networking.interfaces does not name, wireless ones too: desktops have menus for it. It asks for addresses itself, so networking.useDHCP is off then. A network-manager that comes with other packages is not started without this."),
 }

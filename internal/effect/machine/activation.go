@@ -3,6 +3,7 @@ package machine
 import (
 	"context"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 
@@ -25,6 +26,7 @@ type activationSpec struct {
 	People   []string          `json:"people"` // users whose home is made
 	Linger   []string          `json:"linger"`
 	SSH      bool              `json:"ssh"`            // the machine needs a host key
+	Networks bool              `json:"networks"`       // NetworkManager keeps connections
 	Skel     map[string]string `json:"skel,omitempty"` // of the configuration: path to text
 }
 
@@ -43,7 +45,7 @@ func activationData(s *scripts) effect.Effect {
 				return nil, err
 			}
 			spec := activationSpec{Wants: wants, HostName: cfg.Networking.HostName, People: []string{}, Linger: []string{},
-				SSH: has(c, sshdConfig), Skel: map[string]string{}}
+				SSH: has(c, sshdConfig), Networks: cfg.Networking.NetworkManager.Enable, Skel: map[string]string{}}
 			for _, name := range slices.Sorted(maps.Keys(cfg.Users.Users)) {
 				u := cfg.Users.Users[name]
 				if u.IsNormalUser {
@@ -126,6 +128,9 @@ func activationOf(db *account.Database, spec activationSpec, skel []activation.I
 	if spec.SSH {
 		d.State = append(d.State, dir(state+"/ssh", 0o755),
 			activation.Item{Path: activation.HostKey, Kind: activation.SSHKey, Mode: 0o600, Content: "root@" + spec.HostName})
+	}
+	if spec.Networks {
+		d.State = append(d.State, dir(path.Dir(activation.Connections), 0o755), dir(activation.Connections, 0o700))
 	}
 	for _, name := range spec.Linger {
 		d.State = append(d.State, activation.Item{Path: "var/lib/systemd/linger/" + name, Kind: activation.File, Mode: 0o644})

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 
+	"reprise/internal/activation"
 	"reprise/internal/config"
 	"reprise/internal/effect"
 	"reprise/internal/layer"
@@ -293,6 +294,32 @@ func TestJobsDependOnWhatTheyRead(t *testing.T) {
 		slices.Sort(got)
 		if diff := cmp.Diff(test.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", test.name, diff)
+		}
+	}
+}
+
+// NetworkManager runs where the configuration says so and nowhere else, and
+// its connections are state.
+func TestNetworkManagerIsStartedOnRequest(t *testing.T) {
+	all := packages(t)
+	all["network-manager"] = pkg{files: map[string]string{"usr/lib/systemd/system/NetworkManager.service": "[Install]\nWantedBy=multi-user.target\n"},
+		control: map[string]string{"postinst": "#!/bin/sh\nif deb-systemd-helper --quiet was-enabled 'NetworkManager.service'; then deb-systemd-helper enable 'NetworkManager.service'; fi\n"}}
+	c, real := install(t, all)
+	for _, on := range []bool{false, true} {
+		cfg := studio()
+		cfg.Networking.NetworkManager.Enable = on
+		for _, e := range All() {
+			want := map[string]string{"units": "multi-user.target.wants/NetworkManager.service", "activation": activation.Connections}[e.Name]
+			if want == "" {
+				continue
+			}
+			got, err := build(t, e, cfg, c, real)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(got, want) != on {
+				t.Errorf("%s: enable is %v, and %q is there: %v", e.Name, on, want, !on)
+			}
 		}
 	}
 }

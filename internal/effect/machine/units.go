@@ -98,6 +98,9 @@ func enabledUnits(s *scripts, cfg *config.Config, c *effect.Contents) ([]unit.En
 		for _, u := range enabled {
 			// e2scrub checks snapshots of LVM volumes; without LVM its services
 			// only cost time at every start.
+			if !cfg.Networking.NetworkManager.Enable && strings.HasPrefix(u.Name, "NetworkManager") {
+				continue // it came with other packages; networkd has the interfaces
+			}
 			if scrub := strings.HasPrefix(u.Name, "e2scrub_"); notEnabled[u.Name] != "" || scrub && !has(c, "usr/sbin/lvm") {
 				continue
 			}
