@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -242,7 +243,8 @@ func (s *Store) addFile(ctx context.Context, name, src string) (storepath.Path, 
 	if p, err = storepath.MakeFixed(name, true, sum); err != nil {
 		return "", err
 	}
-	return p, s.publish(ctx, tmp, Info{Path: p, NarHash: sum, NarSize: size, CA: CAFixed(true, sum)})
+	_, err = s.publish(ctx, tmp, Info{Path: p, NarHash: sum, NarSize: size, CA: CAFixed(true, sum)})
+	return p, err
 }
 
 func copyFile(src, dst string, mode os.FileMode) error {
@@ -278,7 +280,7 @@ func (s *Store) addFlat(ctx context.Context, p storepath.Path, sum [32]byte, src
 	if ok, err := s.rootedAndValid(ctx, p); err != nil {
 		return err
 	} else if ok {
-		return os.Remove(src)
+		return removeIfThere(src)
 	}
 	if info, err := os.Lstat(src); err != nil {
 		return err
@@ -298,11 +300,19 @@ func (s *Store) addFlat(ctx context.Context, p storepath.Path, sum [32]byte, src
 	if flat != sum {
 		return fmt.Errorf("its SHA-256 is %x, want %x", flat, sum)
 	}
-	err = s.publish(ctx, src, Info{Path: p, NarHash: narSum, NarSize: size, CA: CAFixed(false, sum)})
-	if err == nil {
-		err = tree.Remove(src) // still there when another process was faster
+	placed, err := s.publish(ctx, src, Info{Path: p, NarHash: narSum, NarSize: size, CA: CAFixed(false, sum)})
+	if err == nil && !placed {
+		err = removeIfThere(src) // another process was faster
 	}
 	return err
+}
+
+// removeIfThere removes a file that another process may have taken away.
+func removeIfThere(name string) error {
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // rootedAndValid makes p a temp root and says whether it is valid: then it
@@ -316,20 +326,20 @@ func (s *Store) rootedAndValid(ctx context.Context, p storepath.Path) (bool, err
 }
 
 // publish places the canonical tree at tmp and registers it, unless the path
-// has become valid meanwhile.
-func (s *Store) publish(ctx context.Context, tmp string, info Info) error {
+// has become valid meanwhile; placed tells which.
+func (s *Store) publish(ctx context.Context, tmp string, info Info) (placed bool, err error) {
 	unlock, err := s.Lock(ctx, info.Path)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer unlock()
 	if ok, err := s.rootedAndValid(ctx, info.Path); ok || err != nil {
-		return err
+		return false, err
 	}
 	if err := s.Place(ctx, tmp, info.Path); err != nil {
-		return err
+		return false, err
 	}
-	return s.Register(ctx, info)
+	return true, s.Register(ctx, info)
 }
 
 // Place moves the finished, canonical tree at tmp, which lies in a TempDir, to

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -91,11 +92,12 @@ func recovered(t *testing.T, root string) {
 }
 
 // steps counts the steps of workAndCollect.
-func steps(t *testing.T) (n int) {
+func steps(t *testing.T) int {
+	var n atomic.Int64
 	root := t.TempDir()
 	t.Cleanup(func() { RemoveAll(root) })
-	must(t, workAndCollect(t, root, func(string) error { n++; return nil }))
-	return n
+	must(t, workAndCollect(t, root, func(string) error { n.Add(1); return nil }))
+	return int(n.Load())
 }
 
 // TestFault makes the k-th step fail, for each k.
@@ -108,16 +110,17 @@ func TestFault(t *testing.T) {
 	for k := range total {
 		root := filepath.Join(t.TempDir(), "store")
 		t.Cleanup(func() { RemoveAll(root) })
-		n, name := 0, ""
+		var n atomic.Int64 // a collection removes several paths at a time
+		var name atomic.Value
 		err := workAndCollect(t, root, func(step string) error {
-			if n++; n == k+1 {
-				name = step
+			if n.Add(1) == int64(k+1) {
+				name.Store(step)
 				return failed
 			}
 			return nil
 		})
 		if !errors.Is(err, failed) {
-			t.Errorf("fault %d (%s): %v", k, name, err)
+			t.Errorf("fault %d (%v): %v", k, name.Load(), err)
 		}
 		recovered(t, root)
 	}

@@ -125,7 +125,11 @@ func mkdirAll(dir string) error {
 	case err == nil:
 		return os.Chmod(dir, 0o755)
 	case errors.Is(err, os.ErrNotExist):
-		if err := mkdirAll(filepath.Dir(dir)); err != nil {
+		parent := filepath.Dir(dir)
+		if _, statErr := os.Stat(parent); statErr == nil || parent == dir {
+			return err // the parent is there and refuses, as /proc does
+		}
+		if err := mkdirAll(parent); err != nil {
 			return err
 		}
 		return mkdirAll(dir)

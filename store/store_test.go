@@ -107,7 +107,8 @@ func tryAddTree(t testing.TB, s *Store, name, content string, refs ...storepath.
 	if err != nil {
 		return "", err
 	}
-	return p, s.publish(ctx, path, Info{Path: p, NarHash: sum, NarSize: size, Refs: found, CA: CAFixed(true, sum)})
+	_, err = s.publish(ctx, path, Info{Path: p, NarHash: sum, NarSize: size, Refs: found, CA: CAFixed(true, sum)})
+	return p, err
 }
 
 // sampleDrv returns a derivation with its output paths filled in.

@@ -128,6 +128,10 @@ func (t *plainTask) Done(err error) {
 		t.sink.Note("%s: stopped after %s", t.name, took) // whoever started the task tells why
 		return
 	}
+	if t.done == 0 {
+		t.sink.Note("%s: done in %s", t.name, took)
+		return
+	}
 	t.sink.Note("%s: done, %s in %s", t.name, t.amount(), took)
 }
 

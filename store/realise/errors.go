@@ -109,7 +109,9 @@ func printable(line string) string {
 		return r
 	}, strings.ToValidUTF8(line, "?"))
 	if len(cut) > tailLineBytes {
-		cut = strings.ToValidUTF8(cut[:tailLineBytes], "") + "…"
+		// What was done stands in front, why it failed at the end.
+		half := tailLineBytes / 2
+		cut = strings.ToValidUTF8(cut[:half], "") + " … " + strings.ToValidUTF8(cut[len(cut)-half:], "")
 	}
 	return cut
 }

@@ -386,7 +386,7 @@ func TestTail(t *testing.T) {
 		{"", nil}, {"\n\n", nil}, {"one", []string{"one"}}, {"a\r\nb\n\n", []string{"a", "b"}},
 		{"10%\r50%\r100%\n", []string{"100%"}},
 		{"red \x1b[31m\x00\xff end\u0085", []string{"red ?[31m?? end?"}},
-		{strings.Repeat("x", 500), []string{strings.Repeat("x", 400) + "…"}},
+		{strings.Repeat("x", 300) + strings.Repeat("y", 300), []string{strings.Repeat("x", 200) + " … " + strings.Repeat("y", 200)}},
 	} {
 		if err := os.WriteFile(name, []byte(test.log), 0o644); err != nil {
 			t.Fatal(err)
