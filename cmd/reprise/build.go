@@ -139,7 +139,7 @@ func (a *app) build(ctx context.Context, profile string, f buildFlags) error {
 	if err := d.remember(image); err != nil {
 		return err
 	}
-	if err := s.store.SetRoot(rootName(image), d.system); err != nil {
+	if err := d.root(ctx, rootName(image)); err != nil {
 		return err
 	}
 	return a.result(d, f.out, "written")

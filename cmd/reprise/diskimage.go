@@ -58,7 +58,7 @@ func (d *diskImage) write(ctx context.Context, out string) error {
 	if err != nil {
 		return err
 	}
-	entries, err := d.root(ctx)
+	entries, err := d.entries(ctx)
 	if err != nil {
 		return err
 	}
@@ -166,9 +166,34 @@ func digestOf(path string) (digest string, size int64, err error) {
 	return hex.EncodeToString(h.Sum(nil)), size, nil
 }
 
-// root lists the root file system: the closure of the system, its database and
+// root keeps the collector from the system of the image and from what the next
+// build of it needs: boot loaders and the programs that write disks.
+func (d *diskImage) root(ctx context.Context, name string) error {
+	var tools []storepath.Path
+	var list strings.Builder
+	for _, set := range []string{recipe.BootSet, recipe.DiskSet} {
+		for _, p := range d.lock.In(set) {
+			tools = append(tools, d.paths[p.Name])
+		}
+	}
+	slices.Sort(tools)
+	tools = slices.Compact(tools)
+	for _, p := range tools {
+		fmt.Fprintln(&list, p)
+	}
+	path, err := d.store.AddText(ctx, "image-tools", []byte(list.String()), tools)
+	if err != nil {
+		return err
+	}
+	if err := d.store.SetRoot(name, d.system); err != nil {
+		return err
+	}
+	return d.store.SetRoot(name+"-tools", path)
+}
+
+// entries lists the root file system: the closure of the system, its database and
 // profile, and the directories of state, which stage 1 and systemd fill.
-func (d *diskImage) root(ctx context.Context) ([]image.Entry, error) {
+func (d *diskImage) entries(ctx context.Context) ([]image.Entry, error) {
 	closure, err := d.store.Closure(ctx, d.system)
 	if err != nil {
 		return nil, err
