@@ -71,7 +71,8 @@ type Machine interface {
 // busy host.
 const patience = 3 * time.Minute
 
-// Run boots the machines, one after the other.
+// Run boots the machines. They share nothing that any of them writes to, so as
+// many run at a time as the testing package lets: one for each processor.
 func Run(t *testing.T, tools Tools) {
 	dir := t.TempDir()
 	if tools.Binary == "" {
@@ -85,6 +86,7 @@ func Run(t *testing.T, tools Tools) {
 	writeInitrd(t, tools, initrd)
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			c.run(t, tools, Options{Kernel: tools.Kernel, Initrd: initrd, Disk: disk, Bus: VirtioBlock})
 		})
 	}

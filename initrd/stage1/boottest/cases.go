@@ -16,12 +16,17 @@ const (
 	hello    = "hello from the view\n"
 )
 
-func started(more ...step) []step {
+func started(more ...step) []step { return startedFrom("/dev/vda1", "virtio_blk", more...) }
+
+// startedFrom is a boot from a partition that the driver has found.
+func startedFrom(partition, driver string, more ...step) []step {
 	steps := []step{
 		{expect: "sysinit: reached pid 1"},
 		{expect: "sysinit: etc: hello from the view"},
 		{expect: "/ / ro,"}, // mountinfo of the tmpfs
 		{expect: "/nix/store /nix/store ro,"},
+		{expect: " - ext4 " + partition + " "},
+		{expect: "sysinit: modules: " + driver + " "},
 		{expect: "sysinit: write /x: open /x: read-only file system"},
 		{expect: "sysinit: write /etc/x: open /etc/x: read-only file system"},
 		{expect: "sysinit: write /nix/store/x: open /nix/store/x: read-only file system"},
@@ -46,10 +51,10 @@ const system = "reprise.system="
 
 var cases = []scenario{
 	{name: "virtio-blk", line: system + goodSystem, steps: append([]step{{expect: "reprise: stage 1: init at"}}, started()...)},
-	{name: "virtio-scsi", bus: VirtioSCSI, line: system + goodSystem, steps: started()},
-	{name: "ahci", bus: AHCI, line: system + goodSystem, steps: started()},
-	{name: "nvme", bus: NVMe, line: system + goodSystem, steps: started()},
-	{name: "usb", bus: USB, line: system + goodSystem, steps: started()},
+	{name: "virtio-scsi", bus: VirtioSCSI, line: system + goodSystem, steps: startedFrom("/dev/sda1", "virtio_scsi")},
+	{name: "ahci", bus: AHCI, line: system + goodSystem, steps: startedFrom("/dev/sda1", "ahci")},
+	{name: "nvme", bus: NVMe, line: system + goodSystem, steps: startedFrom("/dev/nvme0n1p1", "nvme")},
+	{name: "usb", bus: USB, line: system + goodSystem, steps: startedFrom("/dev/sda1", "usb_storage")},
 	{name: "profile", line: "", steps: started()},
 	{name: "label", line: "root=PARTLABEL=root " + system + goodSystem, steps: started()},
 	{name: "watchdog", line: system + goodSystem, steps: []step{{expect: "sysinit: modules: i6300esb"}, {expect: "sysinit: done"}}},
