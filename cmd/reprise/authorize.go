@@ -81,23 +81,29 @@ func (a *app) ownKey(out string) (line string, keep func() error, err error) {
 		}
 	}
 	private := out + ".key"
-	data, err := os.ReadFile(private + ".pub")
-	if err == nil {
+	data, err := os.ReadFile(private)
+	switch {
+	case err == nil:
+		// The private half is the one that matters: it is never replaced.
+		signer, err := ssh.ParsePrivateKey(data)
+		if err != nil {
+			return "", nil, fmt.Errorf("the ssh key beside the image, %q: %w; move it away, or pass --authorize another key", private, err)
+		}
+		line = authorizedLine(signer.PublicKey())
 		a.sink.Note("letting in the ssh key beside the image, %s", private)
-		return strings.TrimSpace(string(data)), there, nil
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
+		return line, func() error { return writePublic(private, line) }, nil
+	case !errors.Is(err, fs.ErrNotExist):
 		return "", nil, err
 	}
-	public, secret, err := ed25519.GenerateKey(rand.Reader)
+	_, secret, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return "", nil, err
 	}
-	sshPublic, err := ssh.NewPublicKey(public)
+	signer, err := ssh.NewSignerFromKey(secret)
 	if err != nil {
 		return "", nil, err
 	}
-	line = strings.TrimSpace(string(ssh.MarshalAuthorizedKey(sshPublic))) + " reprise"
+	line = authorizedLine(signer.PublicKey())
 	return line, func() error {
 		block, err := ssh.MarshalPrivateKey(secret, "reprise")
 		if err != nil {
@@ -106,12 +112,21 @@ func (a *app) ownKey(out string) (line string, keep func() error, err error) {
 		if err := atomicfile.WriteBytes(private, 0o600, pem.EncodeToMemory(block)); err != nil {
 			return err
 		}
-		if err := atomicfile.WriteBytes(private+".pub", 0o644, []byte(line+"\n")); err != nil {
-			return err
-		}
 		a.sink.Note("you have no ssh key in ~/.ssh, so one was made beside the image: log in with ssh -i %s", private)
-		return nil
+		return writePublic(private, line)
 	}, nil
+}
+
+func authorizedLine(key ssh.PublicKey) string {
+	return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))) + " reprise"
+}
+
+// writePublic writes the public half of a key beside it, unless it is there.
+func writePublic(private, line string) error {
+	if fileExists(private + ".pub") {
+		return nil
+	}
+	return atomicfile.WriteBytes(private+".pub", 0o644, []byte(line+"\n"))
 }
 
 func isGone(err error) bool {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -100,6 +101,9 @@ func (a *app) build(ctx context.Context, profile string, f buildFlags) error {
 	defer s.store.Close()
 	s.realiser.KeepFailed = f.keep
 	lockFile := lockPath(profile, f.lock, f.out)
+	if same, err := filepath.Abs(lockFile); err == nil && same == image {
+		return &usageError{diag.Problem{Field: "--output", Got: fmt.Sprintf("%q is the name of the lock", f.out), Want: "another name than the lock's", Do: "write -o NAME.img"}}
+	}
 	l, changed, err := s.lockFor(ctx, cfg, lockFile, f.frozen)
 	if err != nil {
 		return err
@@ -107,23 +111,31 @@ func (a *app) build(ctx context.Context, profile string, f buildFlags) error {
 	if f.dryRun {
 		return s.tellPlan(ctx, l)
 	}
-	if err := keepKey(); err != nil {
-		return err
-	}
 	if changed {
 		// What was chosen is kept even when the build fails later.
+		if err := writable(lockFile, "--lock"); err != nil {
+			return err
+		}
 		if err := writeLock(lockFile, l); err != nil {
 			return err
 		}
 	}
+	if err := keepKey(); err != nil {
+		return err
+	}
+	before := l.Encode()
 	d, err := s.realiseSystem(ctx, cfg, l, lockFile)
-	if learnt := d != nil && string(d.lock.Encode()) != string(mustRead(lockFile)); learnt {
+	if d != nil && !bytes.Equal(d.lock.Encode(), before) {
+		// The hashes of what was unpacked for the first time.
 		if err := writeLock(lockFile, d.lock); err != nil {
 			return err
 		}
 	}
 	if err != nil {
-		return explainGone(err, profile)
+		return explainGone(err, profile, lockFile)
+	}
+	if err := d.root(ctx, rootName(image)); err != nil {
+		return err
 	}
 	if d.upToDate(image) {
 		return a.result(d, f.out, "unchanged")
@@ -137,9 +149,6 @@ func (a *app) build(ctx context.Context, profile string, f buildFlags) error {
 		return err
 	}
 	if err := d.remember(image); err != nil {
-		return err
-	}
-	if err := d.root(ctx, rootName(image)); err != nil {
 		return err
 	}
 	return a.result(d, f.out, "written")
@@ -196,14 +205,6 @@ func rootName(image string) string {
 	return "image-" + hex.EncodeToString(sum[:8]) + "-" + name[:min(100, len(name))]
 }
 
-func mustRead(path string) []byte {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil
-	}
-	return data
-}
-
 // writable says early that a file cannot be written where flag puts it.
 func writable(out, flag string) error {
 	failed := func(got, want, do string) error {
@@ -235,7 +236,7 @@ func (s *session) lockFor(ctx context.Context, cfg *config.Config, path string, 
 		return old, false, nil
 	}
 	if frozen {
-		return nil, false, diag.Problem{File: path, Got: "does not serve the configuration", Want: "the same packages as the configuration asks for", Do: "run reprise lock"}
+		return nil, false, diag.Problem{File: path, Got: "does not serve the configuration", Want: "the same packages as the configuration asks for", Do: "build without --locked, or run reprise lock with --lock " + path}
 	}
 	l, err = s.resolved(ctx, cfg, sets, old, nil)
 	return l, true, err
@@ -334,9 +335,9 @@ func (s *session) moduleIndex(cfg *config.Config, l *lock.Lock, run *realise.Run
 var depmodClosure = []string{"kmod", "libkmod2", "libc6", "libgcc-s1", "gcc-14-base", "liblzma5", "libssl3t64", "libzstd1", "openssl-provider-legacy", "zlib1g"}
 
 // explainGone says what to do about packages that left the mirror.
-func explainGone(err error, profile string) error {
+func explainGone(err error, profile, lockFile string) error {
 	if isGone(err) {
-		return fmt.Errorf("%w\n  do:   run reprise update %s, or name a snapshot service in archive.snapshots", err, profile)
+		return fmt.Errorf("%w\n  do:   run reprise update %s --lock %s, or name a snapshot service in archive.snapshots", err, profile, lockFile)
 	}
 	return err
 }

@@ -29,10 +29,11 @@ const architecture = "amd64"
 // the user's own file; a profile that we ship has none, so its lock is beside
 // the output (live-rig.img → live-rig.lock).
 func lockPath(configuration, flag, out string) string {
-	switch {
-	case flag != "":
+	if flag != "" {
 		return flag
-	case fileExists(configuration):
+	}
+	// As config.Evaluate takes it: a directory of the profile's name is no file.
+	if info, err := os.Stat(configuration); err == nil && !info.IsDir() {
 		return filepath.Join(filepath.Dir(configuration), "reprise.lock")
 	}
 	return strings.TrimSuffix(out, filepath.Ext(out)) + ".lock"

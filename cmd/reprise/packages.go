@@ -153,8 +153,15 @@ func (u *unpacking) bring(ctx context.Context, client *archive.Client, missing [
 					os.Remove(own)
 				}
 				kept[p.Name](err)
+				delete(kept, p.Name)
 				return err
 			})
+		}
+		for name, tell := range kept { // nobody must wait for what will not come
+			if err == nil {
+				err = fmt.Errorf("package %q did not arrive", name)
+			}
+			tell(err)
 		}
 		if err != nil {
 			cancel(err)

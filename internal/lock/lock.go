@@ -146,7 +146,7 @@ func yes(b bool) string {
 // diag.Problems with every fault at its line: a lock edited by hand must not
 // build something that nobody asked for.
 func Parse(file string, data []byte) (*Lock, error) {
-	p := &parser{file: file, lock: &Lock{}, sets: map[string]bool{}, packages: map[string]bool{}}
+	p := &parser{file: file, lock: &Lock{}, sets: map[string]bool{}, packages: map[string]bool{}, paths: map[string]bool{}}
 	line := 0
 	for text := range strings.Lines(string(data)) {
 		line++
@@ -158,7 +158,7 @@ func Parse(file string, data []byte) (*Lock, error) {
 	}
 	for _, at := range p.uses {
 		if !p.sets[at.value] {
-			p.problem(at.line, "Sets", fmt.Sprintf("names the set %q, which the file does not have", at.value), "one of the sets above", "run reprise lock")
+			p.problem(at.line, "Sets", fmt.Sprintf("names the set %q, which the file does not have", at.value), "one of the sets above", "undo the change, or remove the file and run reprise lock")
 		}
 	}
 	return p.lock, p.problems.Err()
@@ -176,6 +176,7 @@ type parser struct {
 	at             int
 	fields         map[string][]field
 	sets, packages map[string]bool
+	paths          map[string]bool
 	uses           []field
 	problems       diag.Problems
 }
@@ -325,7 +326,10 @@ func (p *parser) pkg() {
 	if p.packages[q.Name] && q.Name != "" {
 		p.problem(p.at, "Package", fmt.Sprintf("%q stands twice", q.Name), "each package once", "remove one of the two stanzas")
 	}
-	p.packages[q.Name] = true
+	if p.paths[q.Path] && q.Path != "" {
+		p.problem(p.at, "Path", fmt.Sprintf("%q stands twice", q.Path), "one file for each package", "undo the change, or remove the file and run reprise lock")
+	}
+	p.packages[q.Name], p.paths[q.Path] = true, true
 	p.lock.Packages = append(p.lock.Packages, q)
 }
 

@@ -62,6 +62,7 @@ func TestParseTellsEveryFault(t *testing.T) {
 		{"missing", "Suite: trixie\n", "", "Suite is missing"},
 		{"twice", "Package: shim-signed", "Package: bash", `"bash" stands twice`},
 		{"nar hash", "NarHash: sha256:", "NarHash: sha1:", "NarHash is"},
+		{"one file twice", "Path: pool/main/s/shim-signed/shim-signed_1.51_amd64.deb", "Path: pool/main/b/bash/bash_5.2.37-2+b5_amd64.deb", "bash_5.2.37-2+b5_amd64.deb\" stands twice"},
 		{"empty", good, "", "the file is empty"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

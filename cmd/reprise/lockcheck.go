@@ -67,7 +67,7 @@ func incomplete(set lock.Set, c *effect.Contents) (diag.Problems, error) {
 			continue
 		}
 		p := diag.Problem{Got: fmt.Sprintf("lacks %q", n.clause), Want: fmt.Sprintf("what package %q depends on", n.by),
-			Do: "undo the change of the lock, or run reprise lock"}
+			Do: "undo the change of the lock, or remove the lock and build again"}
 		if n.by == "" {
 			p.Want = fmt.Sprintf("every package that the configuration asks for (set %s)", set.Name)
 		}
