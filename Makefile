@@ -4,6 +4,9 @@
 GO      ?= go
 PROFILE ?= live-rig
 OUT     ?= $(PROFILE).img
+# A Debian mirror; without one the machine's apt sources say where it is.
+MIRROR  ?=
+export REPRISE_MIRROR := $(or $(MIRROR),$(REPRISE_MIRROR))
 # A public ssh key to let in, or "auto": your own, else one made beside the image.
 KEY     ?= auto
 GOFLAGS_BUILD = -trimpath -buildvcs=false -ldflags '-s -w'
@@ -22,7 +25,7 @@ run: image
 	./reprise run $(OUT)
 
 check:
-	@fmt=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$fmt" || { echo "gofmt wants: $$fmt"; exit 1; }
+	@fmt=$$(gofmt -l cmd image initrd internal profiles store test); test -z "$$fmt" || { echo "gofmt wants: $$fmt"; exit 1; }
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 
@@ -40,7 +43,10 @@ fuzz:
 docs: reprise
 	./reprise docs docs/man
 
+# Images and the keys beside them are yours; they stay.
 clean:
 	rm -f reprise
+	-chmod -R u+w .cache 2>/dev/null
+	rm -rf .cache docs/man
 
 FORCE:

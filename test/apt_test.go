@@ -26,7 +26,7 @@ var aptRoots = strings.Fields(`jackd2 ardour xfce4 pipewire-jack supercollider n
 // the same signed index. Every difference stands in testdata/apt-differences.txt
 // with its reason.
 func TestApt(t *testing.T) {
-	sources, err := archive.HostSources(os.DirFS("/"))
+	sources, err := archive.MachineSources(os.DirFS("/"), os.Getenv("REPRISE_MIRROR"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,7 +31,7 @@ type mirror struct {
 }
 
 var theMirror = sync.OnceValues(func() (*mirror, error) {
-	sources, err := archive.HostSources(os.DirFS("/"))
+	sources, err := archive.MachineSources(os.DirFS("/"), os.Getenv("REPRISE_MIRROR"))
 	if err != nil {
 		return nil, err
 	}

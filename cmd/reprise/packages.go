@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"reprise/internal/archive"
 	"reprise/internal/config"
@@ -296,6 +297,9 @@ func (s *session) content(p lock.Package, path storepath.Path) (effect.Content, 
 func (s *session) client(cfg *config.Config) (*archive.Client, error) {
 	c := &archive.Client{Arch: architecture, Dir: s.store.StateDir("archive"), Sink: s.sink, Offline: s.offline}
 	named := s.mirrors
+	if env := os.Getenv("REPRISE_MIRROR"); len(named) == 0 && env != "" {
+		named = strings.Fields(env)
+	}
 	if len(named) == 0 && cfg != nil && cfg.Archive.Mirror != "" {
 		named = []string{cfg.Archive.Mirror}
 		if cfg.Archive.SecurityMirror != "" {

@@ -94,7 +94,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 bad configuration or lock,
 	root.SetUsageTemplate(usageTemplate)
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.store, "store", "", "`directory` that holds nix/store (default $REPRISE_STORE, else reprise below the user's data directory)")
-	flags.StringArrayVar(&a.mirrors, "mirror", nil, "Debian mirror `URL`, or SUITE=URL (default: the configuration's, else this machine's apt sources)")
+	flags.StringArrayVar(&a.mirrors, "mirror", nil, "Debian mirror `URL`, or SUITE=URL (default $REPRISE_MIRROR, else the configuration's, else this machine's apt sources)")
 	flags.BoolVar(&a.json, "json", false, "progress and results as one JSON object a line")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "no progress")
 	flags.IntVarP(&a.jobs, "jobs", "j", 0, "`number` of builds at a time (default: one per processor)")

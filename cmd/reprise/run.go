@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,9 +17,6 @@ import (
 	"reprise/internal/toolbox"
 	"reprise/internal/vm"
 )
-
-// qemuSet is the set of a tool lock that holds QEMU and its firmware.
-const qemuSet = "tool/qemu"
 
 var accels = []string{string(vm.Auto), string(vm.HW), string(vm.TCG)}
 
@@ -90,7 +88,7 @@ func (a *app) runImage(ctx context.Context, o vm.Options) error {
 		return err
 	}
 	defer s.store.Close()
-	root, err := s.archiveTools(ctx, qemuSet, packages...)
+	root, err := s.archiveTools(ctx, toolSet(packages), packages...)
 	if err != nil {
 		return err
 	}
@@ -101,7 +99,8 @@ func (a *app) runImage(ctx context.Context, o vm.Options) error {
 	defer m.Close()
 	a.finished()
 	a.finished = func() {}
-	fmt.Fprintf(a.stderr, "ssh: %s; Ctrl-] ends the machine\n", m.SSHAddr())
+	_, port, _ := net.SplitHostPort(m.SSHAddr())
+	fmt.Fprintf(a.stderr, "log in:  ssh -p %s USER@127.0.0.1, such as rig of the live-rig; Ctrl-] ends the machine\n", port)
 	in, inOK := a.stdin.(*os.File)
 	out, outOK := a.stdout.(*os.File)
 	if !inOK || !outOK {

@@ -241,3 +241,13 @@ func parseDeb822(data []byte) ([]aptEntry, error) {
 	})
 	return entries, err
 }
+
+// MachineSources is where this machine gets packages: from mirror, items of
+// MirrorSources with spaces between, when it is not empty (the environment
+// variable REPRISE_MIRROR holds it), else from HostSources.
+func MachineSources(fsys fs.FS, mirror string) ([]Source, error) {
+	if items := strings.Fields(mirror); len(items) > 0 {
+		return MirrorSources(items...)
+	}
+	return HostSources(fsys)
+}

@@ -17,7 +17,7 @@ import (
 // what is missing.
 func TestRealArchive(t *testing.T) {
 	const need = "this test reads Debian's archive from the mirror in this machine's apt sources, and needs the network for it: %v"
-	sources, err := HostSources(os.DirFS("/"))
+	sources, err := MachineSources(os.DirFS("/"), os.Getenv("REPRISE_MIRROR"))
 	if err != nil {
 		t.Fatalf(need, err)
 	}

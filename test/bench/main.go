@@ -188,7 +188,7 @@ func timed(c *exec.Cmd) (run, error) {
 
 // mirror returns the archive that the machine's apt uses.
 func (b *bencher) mirror() (string, error) {
-	sources, err := archive.HostSources(os.DirFS("/"))
+	sources, err := archive.MachineSources(os.DirFS("/"), os.Getenv("REPRISE_MIRROR"))
 	if err != nil {
 		return "", err
 	}
