@@ -3,7 +3,7 @@
 // stage 1 applies it to the mounted disk before it starts the system.
 //
 // Words: the disk is the directory that holds nix, var, home and root (see
-// docs/plan.md, disk layout); the state directory is StateDir on it, and /etc
+// docs/architecture.md, "At run time"); the state directory is StateDir on it, and /etc
 // of every system holds symlinks into it.
 //
 // Invariants:
