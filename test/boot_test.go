@@ -1,14 +1,17 @@
 package test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -114,7 +117,12 @@ func TestBoot(t *testing.T) {
 // whether it is still there, and whether the disk was left clean.
 func TestStateLasts(t *testing.T) {
 	r := liveRig(t)
-	m := boot(t, vm.Options{Disks: []vm.Disk{{Path: r.image}}, Firmware: vm.UEFI, Accel: vm.TCG})
+	// A disk that is larger than the image, as disks are.
+	const more = 1 << 30
+	disk := filepath.Join(t.TempDir(), "disk.img")
+	before, _ := sizes(t, r.image)
+	sparseCopy(t, r.image, disk, before+more)
+	m := boot(t, vm.Options{Disks: []vm.Disk{{Path: disk}}, Firmware: vm.UEFI, Accel: vm.TCG})
 	ctx, cancel := context.WithTimeout(t.Context(), 2*bootLimit)
 	defer cancel()
 	talk := func(commands ...string) []string {
@@ -138,20 +146,67 @@ func TestStateLasts(t *testing.T) {
 		return said
 	}
 	shadow := "sudo -n grep '^rig:' /var/lib/reprise/state/shadow"
-	before := talk("echo 'rig:Encore 42' | sudo -n chpasswd", shadow, "cat /etc/machine-id", "cat /etc/ssh/ssh_host_ed25519_key.pub || cat /var/lib/reprise/state/ssh/ssh_host_ed25519_key.pub",
+	first := talk("echo 'rig:Encore 42' | sudo -n chpasswd", shadow, `printf 'Encore 42\nDa capo 4321\nDa capo 4321\n' | passwd`, shadow, "df -B1 --output=size /var | tail -n 1", "cat /etc/machine-id", "cat /etc/ssh/ssh_host_ed25519_key.pub || cat /var/lib/reprise/state/ssh/ssh_host_ed25519_key.pub",
 		"echo take one > song.txt", "sudo -n systemd-run --on-active=2 systemctl reboot")
-	if !strings.HasPrefix(before[1], "rig:$") {
-		t.Errorf("after chpasswd the line of rig is %q, want a hash", before[1])
+	if !strings.HasPrefix(first[1], "rig:$") {
+		t.Errorf("after chpasswd the line of rig is %q, want a hash", first[1])
+	}
+	if !strings.HasPrefix(first[3], "rig:$") || first[3] == first[1] {
+		t.Errorf("after the user's own passwd the line of rig is %q, before it was %q", first[3], first[1])
+	}
+	if size, err := strconv.ParseInt(strings.TrimSpace(first[4]), 10, 64); err != nil || size < more {
+		t.Errorf("the root file system has %s bytes on a disk with %d more than the image", first[4], int64(more))
 	}
 	after := talk(shadow, "cat /etc/machine-id", "cat /etc/ssh/ssh_host_ed25519_key.pub || cat /var/lib/reprise/state/ssh/ssh_host_ed25519_key.pub",
 		"cat song.txt", "systemctl is-system-running --wait", "sudo -n dmesg | grep -c 'recovery complete' || true")
-	for i, want := range []string{before[1], before[2], before[3], "take one", "running", "0"} {
+	for i, want := range []string{first[3], first[5], first[6], "take one", "running", "0"} {
 		if after[i] != want {
 			t.Errorf("after the reboot answer %d is %q, want %q", i, after[i], want)
 		}
 	}
 	if err := m.Shutdown(ctx, 2*time.Minute); err != nil {
 		t.Error(err)
+	}
+}
+
+// sizes returns a file's length and the bytes that it takes on its disk.
+func sizes(t *testing.T, path string) (length, allocated int64) {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Size(), info.Sys().(*syscall.Stat_t).Blocks * 512
+}
+
+// sparseCopy copies a file to a longer one, holes left out.
+func sparseCopy(t *testing.T, from, to string, length int64) {
+	t.Helper()
+	in, err := os.Open(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	out, err := os.Create(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	block, zero := make([]byte, 1<<20), make([]byte, 1<<20)
+	for offset := int64(0); ; {
+		n, err := io.ReadFull(in, block)
+		if n > 0 && !bytes.Equal(block[:n], zero[:n]) {
+			if _, err := out.WriteAt(block[:n], offset); err != nil {
+				t.Fatal(err)
+			}
+		}
+		offset += int64(n)
+		if err != nil {
+			break
+		}
+	}
+	if err := out.Truncate(length); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -204,5 +259,8 @@ var rigChecks = []rigCheck{
 	check("passwords do not let in by ssh", "sudo -n /usr/sbin/sshd -T 2>/dev/null | grep -c '^passwordauthentication no' || grep -rhi '^PasswordAuthentication no' /etc/ssh | wc -l", "1"),
 	check("sudo asks for no password, since nobody has one", "sudo -n true && echo yes", "yes"),
 	check("no account has a password", "sudo -n cut -d: -f2 /etc/shadow | grep -c '\\$' || true", "0"),
+	check("a login prompt is on tty1", "systemctl is-active getty@tty1.service", "active"),
+	check("priorities of interrupt threads were set", "systemctl is-active rtirq.service", "active"),
+	has("chage works for an ordinary user on a read-only /etc", "chage -l rig", "Last password change"),
 	check("the store cannot be written to", "touch /nix/store/x 2>&1 | grep -c 'Read-only\\|Permission'", "1"),
 }
