@@ -89,7 +89,7 @@ func obey(control io.Reader, inProcess []func([]string) int) report {
 		if len(inProcess) != 1 || inProcess[0] == nil {
 			return report{Stage: "this program gives sandbox.Init no function to run in process", Code: 125}
 		}
-		if err := renounceAll(o); err != nil {
+		if err := renounce(o); err != nil {
 			return failed(err)
 		}
 		os.Args = o.Argv
@@ -176,61 +176,71 @@ const kept = 1<<unix.CAP_CHOWN | 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_FOWNER |
 // 64 bits, and answers EINVAL from the first that it does not know.
 const lastCap = 63
 
-// renounce gives up, for this thread and the program it starts, what the
-// sandbox was made with.
-func renounce(o order) error {
-	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return stageError("set no_new_privs", err)
-	}
-	if o.NoUserNS {
-		for c := uintptr(0); c <= lastCap; c++ {
-			if kept&(1<<c) != 0 {
-				continue
-			}
-			if err := unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0); err == unix.EINVAL {
-				break
-			} else if err != nil {
-				return stageError("drop capabilities", err)
-			}
-		}
-		return nil
-	}
-	if o.AsRoot {
-		return nil // all capabilities, over this user namespace
-	}
-	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil {
-		return stageError("drop capabilities", err)
-	}
-	return setCaps(unix.Capset, 0)
-}
-
-// renounceAll does the same for all threads of this process, which is going
-// to be the program itself.
-func renounceAll(o order) error {
-	if _, _, errno := syscall.AllThreadsSyscall6(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0); errno == unix.ENOTSUP {
-		// A test binary with cgo (-race) cannot reach its other threads.
-		// They keep capabilities over this user namespace, not over ours.
-		return renounce(o)
-	} else if errno != 0 {
-		return stageError("set no_new_privs", errno)
-	}
+// keeps returns the capabilities that the program has, as far as this process
+// has them: none for a build; for root all over this user namespace but the
+// one to mount. Whoever has that one makes a read-only bind writable again.
+// A user namespace that the program makes for itself gives it back, and there
+// the kernel guards the mounts that were there before.
+func (o order) keeps() uint64 {
 	keep := uint64(0)
 	switch {
 	case o.NoUserNS:
 		keep = kept
 	case o.AsRoot:
-		return nil
+		keep = 1<<(lastCap+1) - 1
 	}
-	if _, _, errno := syscall.AllThreadsSyscall6(unix.SYS_PRCTL, unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0, 0); errno != 0 {
-		return stageError("drop capabilities", errno)
+	if o.AsRoot && !o.Mounts {
+		keep &^= 1 << unix.CAP_SYS_ADMIN
 	}
-	return setCaps(capsetAllThreads, keep)
+	return keep
 }
 
-func setCaps(capset func(*unix.CapUserHeader, *unix.CapUserData) error, keep uint64) error {
+// renounce gives up, for this process and the program it starts, what the
+// sandbox was made with. All threads do: the program may look into them.
+func renounce(o order) error {
+	prctl := func(option, arg uintptr) error {
+		if _, _, errno := syscall.AllThreadsSyscall6(unix.SYS_PRCTL, option, arg, 0, 0, 0, 0); errno != 0 {
+			return errno
+		}
+		return nil
+	}
+	capset := capsetAllThreads
+	err := prctl(unix.PR_SET_NO_NEW_PRIVS, 1)
+	if err == unix.ENOTSUP {
+		// A test binary with cgo (-race) cannot reach its other threads.
+		// They keep capabilities over this user namespace, not over ours.
+		prctl = func(option, arg uintptr) error { return unix.Prctl(int(option), arg, 0, 0, 0) }
+		capset = unix.Capset
+		err = prctl(unix.PR_SET_NO_NEW_PRIVS, 1)
+	}
+	if err != nil {
+		return stageError("set no_new_privs", err)
+	}
+	keep := o.keeps()
+	if keep != 0 { // the program is root and would get at its start what is in the bounding set
+		for c := uintptr(0); c <= lastCap; c++ {
+			if keep&(1<<c) != 0 {
+				continue
+			}
+			if err := prctl(unix.PR_CAPBSET_DROP, c); err == unix.EINVAL {
+				break
+			} else if err != nil {
+				return stageError("drop capabilities", err)
+			}
+		}
+	}
+	if err := prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL); err != nil {
+		return stageError("drop capabilities", err)
+	}
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	low, high := uint32(keep), uint32(keep>>32)
-	data := [2]unix.CapUserData{{Effective: low, Permitted: low}, {Effective: high, Permitted: high}}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&header, &data[0]); err != nil {
+		return stageError("drop capabilities", err)
+	}
+	for i := range data {
+		held := data[i].Permitted & uint32(keep>>(32*i))
+		data[i] = unix.CapUserData{Effective: held, Permitted: held}
+	}
 	if err := capset(&header, &data[0]); err != nil {
 		return stageError("drop capabilities", err)
 	}

@@ -26,6 +26,8 @@
 //     A user namespace made without the setuid helper newuidmap holds exactly
 //     one user and one group, so chown to another id is EINVAL inside. Only
 //     where the caller is really root can Spec.AllIDs map every id to itself.
+//   - no CAP_SYS_ADMIN, so that what is read-only stays so and nothing is
+//     unmounted, unless Spec.Nests asks for it.
 //   - no way to gain privileges (no_new_privs), no core files, umask 022, no
 //     address space randomisation, no controlling terminal.
 //
@@ -85,7 +87,7 @@ type Spec struct {
 	Hostname     string // "" for localhost
 	AsRoot       bool   // uid and gid 0 inside, else 1000 and 100
 	AllIDs       bool   // every id is itself inside, AsRoot implied; only for a caller that is root
-	Nests        bool   // the program makes pid namespaces and mounts /proc in them; root's guard over /proc/sys is left out for that
+	Nests        bool   // the program mounts, or makes pid namespaces and mounts /proc in them; for that root keeps CAP_SYS_ADMIN inside, and the guard over /proc/sys is left out: not for a program that is not trusted
 	InProcess    bool   // Argv is handed to the function given to Init, with no further exec
 }
 
@@ -115,6 +117,7 @@ type order struct {
 	Hostname     string
 	Network      bool `json:",omitempty"`
 	AsRoot       bool `json:",omitempty"`
+	Mounts       bool `json:",omitempty"` // the program keeps CAP_SYS_ADMIN, if it is root
 	InProcess    bool `json:",omitempty"`
 	Nested       bool `json:",omitempty"` // pid, network, ipc and uts namespace are the caller's
 	NoUserNS     bool `json:",omitempty"` // the caller is root and there is no user namespace
@@ -153,7 +156,7 @@ func run(ctx context.Context, spec Spec, nested bool) error {
 		Root: spec.Root, RootWritable: spec.RootWritable, Binds: spec.Binds, Tmpfs: spec.Tmpfs,
 		Program: spec.Program, Argv: spec.Argv, Dir: spec.Dir, Hostname: spec.Hostname, Network: spec.Network,
 		AsRoot: spec.AsRoot || spec.AllIDs, InProcess: spec.InProcess, Nested: nested,
-		HostRoot: os.Geteuid() == 0 && !spec.Nests,
+		HostRoot: os.Geteuid() == 0 && !spec.Nests, Mounts: spec.Nests,
 	}
 	if o.Program == "" {
 		o.Program = o.Argv[0]
@@ -176,6 +179,8 @@ func launch(ctx context.Context, spec Spec, o order) error {
 		return err
 	}
 	if holdsAdmin() {
+		// A build is root then, and calls Chroot, which has to mount.
+		o.Mounts = o.Mounts || !o.AsRoot
 		o.NoUserNS, o.AsRoot = true, true
 		if err = start(ctx, spec, o); !errors.As(err, &refused) {
 			return err

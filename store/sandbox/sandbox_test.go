@@ -173,6 +173,56 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestRootCannotUndoMounts: a tool root's files are the store's own, so what is
+// shown read-only must stay so, for a root too.
+func TestRootCannotUndoMounts(t *testing.T) {
+	dir := fill(t, "file")
+	spec := Spec{AsRoot: true, Binds: []Bind{{Source: dir, Target: "/in"}}, Tmpfs: []string{"/tmp"}}
+	no, readOnly := unix.EPERM.Error(), "open /in/file: "+unix.EROFS.Error()
+	denied := "remount: " + no + "\nunmount: " + no + "\nunmount /proc/sys: " + no + "\nmount: " + no + "\nwrite: " + readOnly
+	// In a user namespace of its own it may mount, over what it does not own.
+	locked := "remount: " + no + "\nunmount: " + unix.EINVAL.Error() + "\nunmount /proc/sys: " + unix.EINVAL.Error() + "\nmount: <nil>\nwrite: " + readOnly
+	for _, all := range []bool{false, true} {
+		if spec.AllIDs = all; all && os.Geteuid() != 0 {
+			break
+		}
+		got, err := inside(t, spec, "remount", "nested")
+		if want := denied + "\n" + locked; err != nil || got != want {
+			t.Errorf("all ids %v: %v, inside:\n%s\nwant:\n%s", all, err, got, want)
+		}
+		const admin = 1 << unix.CAP_SYS_ADMIN
+		got, err = inside(t, spec, "status", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
+		if err != nil || strings.Count(got, "\n") != 4 {
+			t.Errorf("%v %s", err, got)
+		}
+		for line := range strings.Lines(got) {
+			name, digits, _ := strings.Cut(strings.TrimSpace(line), " ")
+			if set, err := strconv.ParseUint(digits, 16, 64); err != nil || set&admin != 0 {
+				t.Errorf("%s: %s %v", name, digits, err)
+			} else if name == "CapEff" && set&(1<<unix.CAP_CHOWN|1<<unix.CAP_DAC_OVERRIDE) == 0 {
+				t.Errorf("nothing of root is left: %s", digits)
+			}
+		}
+	}
+	// No thread of process 1 has kept it for the program to take.
+	got, err := inside(t, spec, "threads", "CapPrm")
+	if err != nil || got == "" {
+		t.Errorf("%v %s", err, got)
+	}
+	for line := range strings.Lines(got) {
+		if set, err := strconv.ParseUint(strings.TrimSpace(line), 16, 64); err != nil || set&(1<<unix.CAP_SYS_ADMIN) != 0 {
+			t.Errorf("a thread of process 1 has %s %v", line, err)
+		}
+	}
+	if content, err := os.ReadFile(filepath.Join(dir, "file")); err != nil || string(content) != "text\n" {
+		t.Errorf("the file is %q, %v", content, err)
+	}
+	spec.Nests = true
+	if got, err := inside(t, spec, "remount"); err != nil || !strings.Contains(got, "\nmount: <nil>") {
+		t.Errorf("a program that nests: %v %s", err, got)
+	}
+}
+
 func TestWritable(t *testing.T) {
 	out, tree := t.TempDir(), fill(t, "usr/file")
 	if got, err := inside(t, Spec{Binds: []Bind{{Source: out, Target: "/out", Writable: true}}}, "write", "/out/file", "x"); err != nil {

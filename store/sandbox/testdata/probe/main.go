@@ -87,6 +87,22 @@ func probe(what string, args []string) error {
 				}
 			}
 		}
+	case "threads": // a field of all threads of process 1
+		tasks, err := os.ReadDir("/proc/1/task")
+		if err != nil {
+			return err
+		}
+		for _, task := range tasks {
+			b, err := os.ReadFile("/proc/1/task/" + task.Name() + "/status")
+			if err != nil {
+				return err
+			}
+			for line := range strings.Lines(string(b)) {
+				if value, ok := strings.CutPrefix(line, args[0]+":"); ok {
+					fmt.Println(strings.TrimSpace(value))
+				}
+			}
+		}
 	case "refused": // prints what went through of all that must not
 		for name, try := range map[string]func() error{
 			"write /":             func() error { return os.WriteFile("/x", nil, 0o644) },
@@ -113,6 +129,30 @@ func probe(what string, args []string) error {
 			if try() == nil {
 				fmt.Println("could", name)
 			}
+		}
+	case "remount": // tries to undo the mounts of the sandbox and prints what it got
+		for _, try := range []struct {
+			name string
+			do   func() error
+		}{
+			{"remount", func() error { return syscall.Mount("", "/in", "", syscall.MS_REMOUNT|syscall.MS_BIND, "") }},
+			{"unmount", func() error { return syscall.Unmount("/in", syscall.MNT_DETACH) }},
+			{"unmount /proc/sys", func() error { return syscall.Unmount("/proc/sys", syscall.MNT_DETACH) }},
+			{"mount", func() error { return syscall.Mount("x", "/tmp", "tmpfs", 0, "") }},
+			{"write", func() error { return os.WriteFile("/in/file", nil, 0o644) }},
+		} {
+			fmt.Printf("%s: %v\n", try.name, try.do())
+		}
+		if len(args) > 0 { // the same with all capabilities over a namespace of its own
+			child := exec.Command("/proc/self/exe", "remount")
+			child.SysProcAttr = &syscall.SysProcAttr{
+				Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
+				UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
+				GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
+			}
+			out, err := child.CombinedOutput()
+			fmt.Print(string(out))
+			return err
 		}
 	case "loopback":
 		l, err := net.Listen("tcp", "127.0.0.1:0")
