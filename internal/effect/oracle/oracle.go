@@ -1,52 +1,81 @@
-// Package oracle says what a root file system lacks when no maintainer script
-// runs, and why that is right. A root that Debian's own tools configured, from
-// the same packages, is the judge: every path that it has must be in our view
-// or state, or on a list here with its reason.
+// Package oracle says how a root file system of ours differs from one in which
+// maintainer scripts ran, and why that is right. A root that Debian's own tools
+// configured, from the same packages, is the judge: every path that it has must
+// be on our machine too, with the same kind, mode, owner, target and content,
+// or stand on a list here with its reason.
 //
-// A list is a text file of two columns, a pattern and a reason, with one tab
-// between them; lines that begin with '#' are comments:
+// Words: a Listing is what the judge has, read from mmdebstrap's archive, live
+// or recorded in testdata; a Tree is a machine of ours: its view, read back from
+// root.erofs, and the state that stage 1 and tmpfiles.d make at its first boot.
+//
+// A list is a text file with tabs between its columns; lines that begin with
+// '#' are comments. absent.txt has the paths that we lack, differs.txt those
+// that differ and in what:
 //
 //	/etc/rc?.d/*	systemd reads units; the links are for SysV init
-//	/var/lib/dpkg/**	there is no dpkg on the machine
+//	/etc/group	content	ids come from our registry
 //
 // '*', '?' and '[a-z]' match within one name of a path as path.Match does, a
-// last name "**" matches everything below, and the directory itself.
+// last name "**" matches everything below, and the directory itself. A rule of
+// no use is an error too, so the lists say no more than they have to. A pattern
+// with the name of a set and a colon before it, "desktop:/etc/ld.so.cache",
+// counts in that set alone.
+//
+// # Recordings
+//
+// A recorded listing is older than the packages of today. It holds what scripts
+// made and what has an owner or mode out of the ordinary; plain packaged paths
+// are checked against the packages themselves. Paths that carry the kernel's
+// release are compared under the release of today. Where the packages that
+// ship the directory above a path have other versions than in the recording,
+// the path may have moved with them: it is counted and not judged. The content
+// of indexes over everything (ld.so.cache, hwdb.bin) is judged only while all
+// versions are those of the recording.
 package oracle
 
 import (
-	"bufio"
-	"bytes"
 	"embed"
 	"fmt"
-	"io"
 	"path"
 	"slices"
 	"strings"
 )
 
-//go:embed *.txt
+//go:embed absent.txt differs.txt
 var lists embed.FS
 
 // A Rule explains the paths that match Pattern.
 type Rule struct {
+	Set     string // the set it is for, "" for every one
 	Pattern string
+	Aspects []Aspect // what may differ; empty: the path may be absent
 	Reason  string
 	Place   string // "absent.txt:12"
 }
 
+// An Aspect is one property of a path.
+type Aspect string
+
+// The aspects that are compared.
+const (
+	AspectKind    Aspect = "kind"
+	AspectMode    Aspect = "mode"
+	AspectOwner   Aspect = "owner" // and group
+	AspectTarget  Aspect = "target"
+	AspectContent Aspect = "content"
+)
+
+var aspects = []Aspect{AspectKind, AspectMode, AspectOwner, AspectTarget, AspectContent}
+
 // Rules returns the rules of all lists.
 func Rules() ([]Rule, error) {
-	entries, err := lists.ReadDir(".")
-	if err != nil {
-		return nil, err
-	}
 	var rules []Rule
-	for _, entry := range entries {
-		data, err := lists.ReadFile(entry.Name())
+	for _, name := range []string{"absent.txt", "differs.txt"} {
+		data, err := lists.ReadFile(name)
 		if err != nil {
 			return nil, err
 		}
-		more, err := Parse(entry.Name(), data)
+		more, err := Parse(name, data, name == "differs.txt")
 		if err != nil {
 			return nil, err
 		}
@@ -55,9 +84,14 @@ func Rules() ([]Rule, error) {
 	return rules, nil
 }
 
-// Parse reads one list. file is its name, for errors and Rule.Place.
-func Parse(file string, data []byte) ([]Rule, error) {
+// Parse reads one list. file is its name, for errors and Rule.Place; differs
+// says that the second of three columns names aspects.
+func Parse(file string, data []byte, differs bool) ([]Rule, error) {
 	var rules []Rule
+	columns := []string{"a pattern", "a reason"}
+	if differs {
+		columns = []string{"a pattern", "aspects", "a reason"}
+	}
 	number := 0
 	for line := range strings.Lines(string(data)) {
 		number++
@@ -66,9 +100,21 @@ func Parse(file string, data []byte) ([]Rule, error) {
 			continue
 		}
 		r := Rule{Place: fmt.Sprintf("%s:%d", file, number)}
-		var ok bool
-		if r.Pattern, r.Reason, ok = strings.Cut(line, "\t"); !ok || strings.TrimSpace(r.Reason) == "" || strings.Contains(r.Reason, "\t") {
-			return nil, fmt.Errorf("%s: want a pattern, one tab and a reason, got %q", r.Place, line)
+		words := strings.Split(line, "\t")
+		if len(words) != len(columns) || slices.ContainsFunc(words, func(w string) bool { return strings.TrimSpace(w) == "" }) {
+			return nil, fmt.Errorf("%s: want %s with one tab between, got %q", r.Place, strings.Join(columns, ", "), line)
+		}
+		r.Pattern, r.Reason = words[0], words[len(words)-1]
+		if differs {
+			for word := range strings.SplitSeq(words[1], ",") {
+				if !slices.Contains(aspects, Aspect(word)) {
+					return nil, fmt.Errorf("%s: %q is none of %v", r.Place, word, aspects)
+				}
+				r.Aspects = append(r.Aspects, Aspect(word))
+			}
+		}
+		if set, pattern, ok := strings.Cut(r.Pattern, ":/"); ok && !strings.Contains(set, "/") {
+			r.Set, r.Pattern = set, "/"+pattern
 		}
 		if !strings.HasPrefix(r.Pattern, "/") {
 			return nil, fmt.Errorf("%s: pattern %q is not absolute", r.Place, r.Pattern)
@@ -100,55 +146,4 @@ func (r Rule) Match(name string) bool {
 	}
 	ok, err := path.Match(dir, name)
 	return err == nil && ok
-}
-
-// A Verdict is the outcome of a comparison.
-type Verdict struct {
-	Unexplained []string // paths of the judge that we lack, without a rule; sorted
-	Explained   int      // paths that we lack with a rule
-	Idle        []Rule   // rules that explain no path of this judge
-}
-
-// Compare compares a listing of the judge (absolute paths) with ours: have
-// reports whether our machine has a path, in the view or in its state.
-func Compare(judge []string, have func(name string) bool, rules []Rule) Verdict {
-	var v Verdict
-	used := make([]bool, len(rules))
-	for _, name := range judge {
-		if have(name) {
-			continue
-		}
-		i := slices.IndexFunc(rules, func(r Rule) bool { return r.Match(name) })
-		if i < 0 {
-			v.Unexplained = append(v.Unexplained, name)
-			continue
-		}
-		used[i] = true
-		v.Explained++
-	}
-	slices.Sort(v.Unexplained)
-	for i, r := range rules {
-		if !used[i] {
-			v.Idle = append(v.Idle, r)
-		}
-	}
-	return v
-}
-
-// ReadListing reads one path a line, as `find -printf '/%P\n'` or tar prints
-// them: a leading "." and a trailing slash are cut, and so is "/" itself.
-func ReadListing(r io.Reader) ([]string, error) {
-	var names []string
-	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		name := path.Clean("/" + string(bytes.TrimPrefix(lines.Bytes(), []byte("."))))
-		if name != "/" {
-			names = append(names, name)
-		}
-	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("read listing: %w", err)
-	}
-	return names, nil
 }
