@@ -107,7 +107,7 @@ func etcPlan(cfg *config.Config, c *effect.Contents) (*etcSpec, error) {
 	text := func(name, content string) { p.Files["etc/"+name] = textFile{0o644, content} }
 	text("hostname", cfg.Networking.HostName+"\n")
 	text("hosts", hosts(cfg))
-	text("networks", "default\t\t0.0.0.0\nloopback\t127.0.0.0\nlink-local\t169.254.0.0\n")
+	text("networks", "default\t\t0.0.0.0\nloopback\t127.0.0.0\nlink-local\t169.254.0.0\n\n")
 	text("timezone", cfg.Time.TimeZone+"\n")
 	text("locale.conf", "LANG="+cfg.I18n.DefaultLocale+"\n")
 	text("default/keyboard", keyboard(cfg.Console.KeyMap))
