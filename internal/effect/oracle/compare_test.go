@@ -11,7 +11,9 @@ func TestCompare(t *testing.T) {
 	file := func(name, sum string) Entry {
 		return Entry{Path: name, Kind: File, Mode: 0o644, Owner: "root", Group: "root", Sum: sum}
 	}
-	dir := func(name string) Entry { return Entry{Path: name, Kind: Dir, Mode: 0o755, Owner: "root", Group: "root"} }
+	dir := func(name string) Entry {
+		return Entry{Path: name, Kind: Dir, Mode: 0o755, Owner: "root", Group: "root"}
+	}
 	link := func(name, target string) Entry {
 		return Entry{Path: name, Kind: Link, Mode: 0o777, Owner: "root", Group: "root", Target: target}
 	}
