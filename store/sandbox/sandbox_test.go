@@ -183,9 +183,10 @@ func TestRootCannotUndoMounts(t *testing.T) {
 	// In a user namespace of its own it may mount, over what it does not own.
 	locked := "remount: " + no + "\nunmount: " + unix.EINVAL.Error() + "\nunmount /proc/sys: " + unix.EINVAL.Error() + "\nmount: <nil>\nwrite: " + readOnly
 	for _, all := range []bool{false, true} {
-		if spec.AllIDs = all; all && os.Geteuid() != 0 {
+		if all && os.Geteuid() != 0 {
 			break
 		}
+		spec.AllIDs = all
 		got, err := inside(t, spec, "remount", "nested")
 		if want := denied + "\n" + locked; err != nil || got != want {
 			t.Errorf("all ids %v: %v, inside:\n%s\nwant:\n%s", all, err, got, want)
