@@ -7,16 +7,25 @@
 // When the program ends well, what it wrote there goes back to the state, each
 // file whole or not at all.
 //
+// The state is locked only while that is done, never while a person types: who
+// can stop the program must not be able to keep others from theirs. When the
+// state is no more what the program was given, its changes are refused.
+//
 // /usr/lib/reprise/state-tool is the reprise binary, setuid root, and
 // /usr/bin/passwd and the others are links to it: Init looks at the name it
 // was called by. The programs themselves are in Layout.Tools.
 //
-// What a setuid program must see to is done before anything else: only the
-// named programs, found under a fixed path; an environment made anew; limits
-// and umask that cannot cut a file short. Nobody gains what the program would
-// not give: passwd runs with the caller's real id and asks for the current
-// password, chage for a normal user gets the group shadow alone, as Debian's
-// has it, and chpasswd is root's.
+// What a setuid program must see to is the first that this package does: only
+// the named programs, found under a fixed path; an environment made anew;
+// limits and umask that cannot cut a file short. It is not the first that the
+// process does: Go's runtime, which heeds the caller's GODEBUG, and the
+// initialisers of every package of the binary run before Init, with root's
+// rights and the caller's environment. A package whose initialisers open
+// files or start programs by that environment has no place in the binary.
+//
+// Nobody gains what the program would not give: passwd runs with the caller's
+// real id and asks for the current password, chage for a normal user gets the
+// group shadow alone, as Debian's has it, and chpasswd is root's.
 package passwdtool
 
 import (
@@ -33,6 +42,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -112,16 +122,11 @@ func (l Layout) Run(name string, args []string) (int, error) {
 	if err := harden(); err != nil {
 		return 1, err
 	}
-	unlock, err := l.lock()
-	if err != nil {
-		return 1, err
-	}
-	defer unlock()
 
 	// The namespace is that of this thread; the program is started from it.
 	// The thread is not given back.
 	runtime.LockOSThread()
-	gid, err := l.overlay()
+	gid, given, err := l.overlay()
 	if err != nil {
 		return 1, err
 	}
@@ -129,7 +134,7 @@ func (l Layout) Run(name string, args []string) (int, error) {
 	if err != nil || code != 0 {
 		return code, err
 	}
-	if err := l.keep(gid); err != nil {
+	if err := l.keep(gid, given); err != nil {
 		return 1, err
 	}
 	return 0, nil
@@ -171,25 +176,47 @@ func environment() []string {
 	return env
 }
 
-// lock keeps two programs from taking copies of the same state.
-func (l Layout) lock() (func(), error) {
+// unstoppable makes this process root's alone, so that its caller can end it
+// but not stop it, by a signal or from the keyboard: it is going to hold the
+// lock.
+func unstoppable() error {
+	signal.Ignore(unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU)
+	if err := syscall.Setresuid(0, 0, 0); err != nil {
+		return fmt.Errorf("become root: %w", err)
+	}
+	return nil
+}
+
+// lockWait is long for writing two files.
+const lockWait = 30 * time.Second
+
+// lock keeps two programs from changing the state at once.
+func (l Layout) lock(wait time.Duration) (func(), error) {
 	f, err := os.OpenFile(filepath.Join(l.State, ".lock"), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("wait for another program that changes passwords: %w", err)
+	for end := time.Now().Add(wait); ; time.Sleep(10 * time.Millisecond) {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		switch {
+		case err == nil:
+			return func() { f.Close() }, nil
+		case err != unix.EWOULDBLOCK && err != unix.EINTR:
+			f.Close()
+			return nil, fmt.Errorf("lock the passwords: %w", err)
+		case time.Now().After(end):
+			f.Close()
+			return nil, fmt.Errorf("another program has been changing passwords for %v; nothing is changed, try again", wait)
+		}
 	}
-	return func() { f.Close() }, nil
 }
 
 // files of the state that appear in /etc.
 var files = []string{"shadow", "gshadow"}
 
 // overlay makes Etc writable in a namespace of this thread, with copies of
-// the state in it. It returns the group of shadow.
-func (l Layout) overlay() (gid int, err error) {
+// the state in it. It returns the group of shadow and what the copies hold.
+func (l Layout) overlay() (gid int, given map[string][]byte, err error) {
 	step := func(what string, err error) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", what, err)
@@ -197,56 +224,56 @@ func (l Layout) overlay() (gid int, err error) {
 		return nil
 	}
 	if err := step("leave the mount namespace", unix.Unshare(unix.CLONE_NEWNS)); err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	if err := step("keep mounts private", unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, "")); err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	if err := os.Mkdir(l.Scratch, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return 0, err
+		return 0, nil, err
 	}
 	if err := step("mount scratch space", unix.Mount("tmpfs", l.Scratch, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "mode=0700,size=32m")); err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	upper, work := filepath.Join(l.Scratch, "upper"), filepath.Join(l.Scratch, "work")
 	for _, dir := range []string{upper, work} {
 		if err := os.Mkdir(dir, 0o755); err != nil {
-			return 0, err
+			return 0, nil, err
 		}
 	}
 	if err := os.Chmod(upper, 0o755); err != nil { // it becomes Etc itself
-		return 0, err
+		return 0, nil, err
 	}
+	given = map[string][]byte{}
 	for _, name := range files {
 		info, err := os.Lstat(filepath.Join(l.State, name))
 		if err != nil {
-			return 0, err
+			return 0, nil, err
 		}
 		st, ok := info.Sys().(*syscall.Stat_t)
 		if !ok || !info.Mode().IsRegular() {
-			return 0, fmt.Errorf("%q is no regular file", filepath.Join(l.State, name))
+			return 0, nil, fmt.Errorf("%q is no regular file", filepath.Join(l.State, name))
 		}
 		if name == "shadow" {
 			gid = int(st.Gid)
 		}
-		if err := copyFile(filepath.Join(l.State, name), filepath.Join(upper, name), 0o640, int(st.Gid)); err != nil {
-			return 0, err
+		if given[name], err = os.ReadFile(filepath.Join(l.State, name)); err != nil {
+			return 0, nil, err
+		}
+		if err := writeFile(filepath.Join(upper, name), given[name], 0o640, int(st.Gid)); err != nil {
+			return 0, nil, err
 		}
 	}
 	// The lock of shadow's own library, a link to /run in Etc: here it is a
-	// file, and our own lock keeps others away.
+	// file, and nobody else sees it.
 	if err := os.WriteFile(filepath.Join(upper, ".pwd.lock"), nil, 0o600); err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	options := "lowerdir=" + l.Etc + ",upperdir=" + upper + ",workdir=" + work
-	return gid, step("make "+l.Etc+" writable", unix.Mount("overlay", l.Etc, "overlay", unix.MS_NOSUID|unix.MS_NODEV, options))
+	return gid, given, step("make "+l.Etc+" writable", unix.Mount("overlay", l.Etc, "overlay", unix.MS_NOSUID|unix.MS_NODEV, options))
 }
 
-func copyFile(from, to string, mode fs.FileMode, gid int) error {
-	data, err := os.ReadFile(from)
-	if err != nil {
-		return err
-	}
+func writeFile(to string, data []byte, mode fs.FileMode, gid int) error {
 	if err := os.WriteFile(to, data, 0o600); err != nil {
 		return err
 	}
@@ -284,13 +311,10 @@ func (l Layout) program(name string, args []string, right right, uid, shadow int
 // maxState bounds what a program may leave: 100,000 lines of shadow.
 const maxState = 16 << 20 // bytes
 
-// keep takes what the program changed back to the state.
-func (l Layout) keep(gid int) error {
+// keep takes what the program changed of what it was given back to the state.
+func (l Layout) keep(gid int, given map[string][]byte) error {
+	changed := map[string][]byte{}
 	for _, name := range files {
-		before, err := os.ReadFile(filepath.Join(l.State, name))
-		if err != nil {
-			return err
-		}
 		f, err := os.OpenFile(filepath.Join(l.Etc, name), os.O_RDONLY|unix.O_NOFOLLOW, 0)
 		if err != nil {
 			return err
@@ -300,13 +324,40 @@ func (l Layout) keep(gid int) error {
 		if err != nil {
 			return err
 		}
-		if bytes.Equal(before, after) {
+		if bytes.Equal(given[name], after) {
 			continue
 		}
-		if err := plausible(name, before, after); err != nil {
+		if err := plausible(name, given[name], after); err != nil {
 			return fmt.Errorf("%s is left as it was: %w", name, err)
 		}
-		err = atomicfile.Write(filepath.Join(l.State, name), 0o640, func(f *os.File) error {
+		changed[name] = after
+	}
+	if len(changed) == 0 {
+		return nil
+	}
+	if err := unstoppable(); err != nil {
+		return err
+	}
+	unlock, err := l.lock(lockWait)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	for _, name := range files {
+		now, err := os.ReadFile(filepath.Join(l.State, name))
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(given[name], now) {
+			return fmt.Errorf("%s was changed meanwhile; nothing of yours is kept, try again", name)
+		}
+	}
+	for _, name := range files {
+		after, ok := changed[name]
+		if !ok {
+			continue
+		}
+		err := atomicfile.Write(filepath.Join(l.State, name), 0o640, func(f *os.File) error {
 			if _, err := f.Write(after); err != nil {
 				return err
 			}

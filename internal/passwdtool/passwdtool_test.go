@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // The test binary plays two more parts: the program that changes passwords
@@ -40,6 +41,14 @@ func fakePasswd(args []string) int {
 		return 3
 	}
 	text := string(data)
+	// Nobody is kept waiting while this program asks a person.
+	state := filepath.Join(filepath.Dir(etc), "state")
+	unlock, err := Layout{State: state}.lock(0)
+	if err != nil {
+		fmt.Println(err)
+		return 4
+	}
+	unlock()
 	switch args[1] {
 	case "set":
 		text = strings.Replace(text, "rig:*:", "rig:$y$hash:", 1)
@@ -49,6 +58,14 @@ func fakePasswd(args []string) int {
 		text = text[:len(text)-9]
 	case "fail":
 		text = "x\n"
+	case "meanwhile", "meanwhile-nothing":
+		if args[1] == "meanwhile" {
+			text = strings.Replace(text, "rig:*:", "rig:$y$hash:", 1)
+		}
+		if err := os.WriteFile(filepath.Join(state, "gshadow"), []byte(others), 0o640); err != nil {
+			fmt.Println(err)
+			return 3
+		}
 	}
 	if err := os.WriteFile(filepath.Join(etc, "nshadow"), []byte(text), 0o600); err != nil {
 		fmt.Println(err)
@@ -71,6 +88,7 @@ func layout(dir string) Layout {
 const (
 	shadow  = "rig:*::0:99999:7:::\nroot:*::0:99999:7:::\n"
 	gshadow = "audio:*::rig\n"
+	others  = "audio:*::rig,root\n" // gshadow as somebody else leaves it
 )
 
 // machineAt lays a machine out: /etc with links, state, the program.
@@ -129,13 +147,16 @@ func TestRun(t *testing.T) {
 		action string
 		code   int
 		shadow string
+		group  string // gshadow
 		says   string
 	}{
-		{"set", 0, strings.Replace(shadow, "rig:*:", "rig:$y$hash:", 1), ""},
-		{"nothing", 0, shadow, ""},
-		{"fail", 10, shadow, ""},
-		{"lose", 1, shadow, "is gone"},
-		{"cut", 1, shadow, "not of its form"},
+		{"set", 0, strings.Replace(shadow, "rig:*:", "rig:$y$hash:", 1), gshadow, ""},
+		{"nothing", 0, shadow, gshadow, ""},
+		{"fail", 10, shadow, gshadow, ""},
+		{"lose", 1, shadow, gshadow, "is gone"},
+		{"cut", 1, shadow, gshadow, "not of its form"},
+		{"meanwhile", 1, shadow, others, "gshadow was changed meanwhile; nothing of yours is kept, try again"},
+		{"meanwhile-nothing", 0, shadow, others, ""},
 	} {
 		dir := machineAt(t)
 		out, code := run(t, dir, "passwd", dir+"/etc", test.action)
@@ -145,7 +166,7 @@ func TestRun(t *testing.T) {
 		if strings.Contains(out, "evil") || !strings.Contains(out, "LANG=de_DE.UTF-8") {
 			t.Errorf("%s: the program's environment is\n%s", test.action, out)
 		}
-		for name, want := range map[string]string{"shadow": test.shadow, "gshadow": gshadow} {
+		for name, want := range map[string]string{"shadow": test.shadow, "gshadow": test.group} {
 			got, err := os.ReadFile(filepath.Join(dir, "state", name))
 			if err != nil || string(got) != want {
 				t.Errorf("%s: %s is %q, %v, want %q", test.action, name, got, err, want)
@@ -162,6 +183,22 @@ func TestRun(t *testing.T) {
 			t.Errorf("%s: left behind %q, %v", test.action, left, err)
 		}
 	}
+}
+
+func TestLockHeld(t *testing.T) {
+	l := Layout{State: t.TempDir()}
+	unlock, err := l.lock(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.lock(20 * time.Millisecond); err == nil || !strings.Contains(err.Error(), "try again") {
+		t.Errorf("held by another: %v", err)
+	}
+	unlock()
+	if unlock, err = l.lock(0); err != nil {
+		t.Fatal(err)
+	}
+	unlock()
 }
 
 func TestRunRefuses(t *testing.T) {
