@@ -166,7 +166,10 @@ func bench(program string, times int, peers bool) error {
 	return w.Flush()
 }
 
-type bencher struct{ program, dir, tools string }
+type bencher struct {
+	program, dir, tools string
+	peers               int // runs of peers so far
+}
 
 // reprise times one run of the program with the given store.
 func (b *bencher) reprise(store string, args ...string) (run, error) {
@@ -195,34 +198,43 @@ func (b *bencher) mirror() (string, error) {
 	return sources[0].URL, nil
 }
 
-// peer runs a program of the archive as root with every id. The tools are in
-// the store before the clock starts: this asks for their version first.
-func (b *bencher) peer(packages string, args ...string) (run, error) {
-	tool := []string{"tool", "-p", packages, "--all-ids", "--nests", "--network", "--bind", filepath.Join(b.dir, "peer") + ":/peer:rw",
-		"--env", "TMPDIR=/peer", "--env", "LC_ALL=C.UTF-8", "--dir", "/peer", "--"}
-	if err := os.MkdirAll(filepath.Join(b.dir, "peer"), 0o755); err != nil {
+// everyday are the programs that package scripts and the peers call.
+const everyday = "bash,coreutils,dash,debianutils,diffutils,findutils,grep,gzip,libc-bin,mount,passwd,perl,sed,tar,util-linux,xz-utils"
+
+// peer runs a program of the archive as root with every id, in an empty
+// directory of its own, seen as /peer. The tools are in the store before the
+// clock starts.
+func (b *bencher) peer(packages string, files map[string]string, args ...string) (run, error) {
+	dir := filepath.Join(b.dir, fmt.Sprintf("peer-%d", b.peers))
+	b.peers++
+	for _, d := range []string{"src", "cache", "packages", "work"} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+			return run{}, err
+		}
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, "src", name), []byte(text), 0o644); err != nil {
+			return run{}, err
+		}
+	}
+	tool := []string{"tool", "-p", packages + "," + everyday}
+	if _, err := b.reprise(b.tools, append(slices.Clone(tool), "--where")...); err != nil {
 		return run{}, err
 	}
-	if _, err := b.reprise(b.tools, append(slices.Clone(tool), args[0], "--version")...); err != nil {
-		return run{}, err
-	}
+	tool = append(tool, "--all-ids", "--nests", "--network", "--bind", dir+":/peer:rw", "--dir", "/peer/src",
+		"--env", "TMPDIR=/peer", "--env", "HOME=/peer", "--env", "LC_ALL=C.UTF-8", "--")
 	return b.reprise(b.tools, append(tool, args...)...)
 }
 
 func (b *bencher) mmdebstrap(mirror string, packages []string) (run, error) {
-	return b.peer("mmdebstrap,debian-archive-keyring,ca-certificates,passwd",
+	return b.peer("mmdebstrap,debian-archive-keyring,ca-certificates", nil,
 		"mmdebstrap", "--variant=custom", "--mode=root", "--include="+strings.Join(packages, ","), "trixie", "/peer/rig.tar", "deb "+mirror+" trixie main")
 }
 
 func (b *bencher) mkosi(mirror string, packages []string) (run, error) {
 	conf := fmt.Sprintf("[Distribution]\nDistribution=debian\nRelease=trixie\nLocalMirror=%s\n[Output]\nFormat=disk\nImageId=rig\n[Content]\nBootable=yes\nBootloader=systemd-boot\nWithRecommends=no\nPackages=%s,systemd-boot\n",
 		mirror, strings.Join(packages, ","))
-	if err := os.MkdirAll(filepath.Join(b.dir, "peer"), 0o755); err != nil {
-		return run{}, err
-	}
-	if err := os.WriteFile(filepath.Join(b.dir, "peer", "mkosi.conf"), []byte(conf), 0o644); err != nil {
-		return run{}, err
-	}
-	return b.peer("mkosi,debian-archive-keyring,ca-certificates,apt,dosfstools,mtools,systemd-boot,systemd-boot-efi,systemd-repart,bubblewrap,e2fsprogs,kmod,zstd,cpio,passwd",
-		"mkosi", "-f", "build")
+	return b.peer("mkosi,debian-archive-keyring,ca-certificates,apt,bubblewrap,cpio,dosfstools,e2fsprogs,kmod,mtools,systemd,systemd-boot,systemd-boot-efi,systemd-repart,zstd",
+		map[string]string{"mkosi.conf": conf},
+		"mkosi", "-f", "--package-cache-dir", "/peer/packages", "--cache-dir", "/peer/cache", "--workspace-dir", "/peer/work", "build")
 }
