@@ -262,5 +262,6 @@ var rigChecks = []rigCheck{
 	check("a login prompt is on tty1", "systemctl is-active getty@tty1.service", "active"),
 	check("priorities of interrupt threads were set", "systemctl is-active rtirq.service", "active"),
 	has("chage works for an ordinary user on a read-only /etc", "chage -l rig", "Last password change"),
+	check("/var leads to /run as everywhere", "readlink /var/run /var/lock | xargs", "/run /run/lock"),
 	check("the store cannot be written to", "touch /nix/store/x 2>&1 | grep -c 'Read-only\\|Permission'", "1"),
 }
