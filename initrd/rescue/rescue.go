@@ -63,8 +63,15 @@ func interactive(ctx context.Context, idle time.Duration) int {
 		return 1
 	}
 	lines := newLines(os.Stdin, os.Stdout, idle)
+	// From the start, so that no Ctrl-C between line and command ends the shell.
+	keys := make(chan os.Signal, 1)
+	signal.Notify(keys, os.Interrupt)
 	source := ""
 	for {
+		select {
+		case <-keys: // it came when the last command was done
+		default:
+		}
 		line, err := lines.read(sh.prompt(source != ""))
 		if errors.Is(err, errAbandoned) {
 			source = ""
@@ -77,13 +84,28 @@ func interactive(ctx context.Context, idle time.Duration) int {
 		if incomplete(source) {
 			continue
 		}
-		interrupted, stop := signal.NotifyContext(ctx, os.Interrupt)
-		sh.Run(interrupted, source)
-		stop()
+		sh.runInterruptible(ctx, source, keys)
 		source = ""
-		if sh.runner.Exited() {
+		if sh.left {
 			return ExitGoOn
 		}
+	}
+}
+
+// runInterruptible is Run until something comes from keys.
+func (s *Shell) runInterruptible(ctx context.Context, script string, keys <-chan os.Signal) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.Run(ctx, script)
+	}()
+	select {
+	case <-keys:
+		cancel()
+		<-done
+	case <-done:
 	}
 }
 
@@ -112,6 +134,7 @@ const ours = "\x00"
 type Shell struct {
 	runner *interp.Runner
 	stderr io.Writer
+	left   bool // the last script ended with exit
 }
 
 // New makes a shell.
@@ -136,7 +159,7 @@ func New(stdin io.Reader, stdout, stderr io.Writer) (*Shell, error) {
 		return nil, fmt.Errorf("make a shell: %w", err)
 	}
 	runner.Reset()
-	return &Shell{runner, stderr}, nil
+	return &Shell{runner: runner, stderr: stderr}, nil
 }
 
 // Run runs a script and returns its exit status. Errors of the script and of
@@ -148,6 +171,7 @@ func (s *Shell) Run(ctx context.Context, script string) int {
 		return 2
 	}
 	status := 0
+	s.left = false
 	for _, stmt := range file.Stmts {
 		err := s.runner.Run(ctx, stmt)
 		var exit interp.ExitStatus
@@ -160,7 +184,13 @@ func (s *Shell) Run(ctx context.Context, script string) int {
 			fmt.Fprintln(s.stderr, "rescue:", err)
 			status = 1
 		}
-		if s.runner.Exited() || ctx.Err() != nil {
+		// The interpreter calls it an exit, too, when ctx has ended or a pipe
+		// cannot be made; nobody has left then.
+		if s.runner.Exited() {
+			s.left = err == nil || errors.As(err, &exit)
+			break
+		}
+		if ctx.Err() != nil {
 			break
 		}
 	}

@@ -66,6 +66,34 @@ func TestScripts(t *testing.T) {
 	}
 }
 
+// TestOnlyExitLeaves holds that Ctrl-C brings the prompt back, wherever in a
+// script it strikes: leaving starts the machine.
+func TestOnlyExitLeaves(t *testing.T) {
+	for script, want := range map[string]bool{
+		"exit":                            true,
+		"exit 3; true":                    true,
+		"false":                           false,
+		"sleep 60; sleep 60":              false,
+		"while true; do sleep 0.01; done": false,
+		"while :; do :; done":             false,
+	} {
+		sh, err := New(strings.NewReader(""), io.Discard, io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys := make(chan os.Signal, 1)
+		timer := time.AfterFunc(30*time.Millisecond, func() { keys <- os.Interrupt })
+		sh.runInterruptible(t.Context(), script, keys)
+		timer.Stop()
+		if sh.left != want {
+			t.Errorf("%q: left is %v, want %v", script, sh.left, want)
+		}
+		if status := sh.Run(t.Context(), "true"); status != 0 || sh.left {
+			t.Errorf("%q: afterwards true has status %d, left is %v", script, status, sh.left)
+		}
+	}
+}
+
 func TestInterrupted(t *testing.T) {
 	sh, err := New(strings.NewReader(""), io.Discard, io.Discard)
 	if err != nil {
