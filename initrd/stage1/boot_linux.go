@@ -32,7 +32,8 @@ var fileSystems = []string{"ext4", "erofs", "overlay"}
 type boot struct {
 	line     Line
 	activate Activate
-	devices  *devices
+	devices  *devices // nil until prepare is done
+	mounted  int      // how many of the kernel's file systems prepare has mounted
 	log      journal
 	system   string // the store path that is started
 	switched bool   // the old root is gone
@@ -50,29 +51,31 @@ func start(activate Activate) {
 	debug.SetGCPercent(-1)
 	b := &boot{activate: activate}
 	b.mark("init")
-	err := b.prepare()
-	if err == nil && b.line.Rescue {
-		b.hold(errRescue)
-	}
-	for {
-		if err == nil {
-			err = b.guarded()
+	for asked := false; ; undo() {
+		var err error
+		if b.devices == nil {
+			err = guarded(b.prepare)
+		}
+		switch {
+		case err != nil:
+		case b.line.Rescue && !asked:
+			asked, err = true, errRescue
+		default:
+			err = guarded(b.attempt)
 		}
 		b.hold(err)
-		undo()
-		err = nil
 	}
 }
 
-// guarded turns a panic of ours into an error: a dead process 1 would be a
-// panic of the kernel, which says nothing of use.
-func (b *boot) guarded() (err error) {
+// guarded does a step and turns a panic of ours into an error: a dead process
+// 1 would be a panic of the kernel, which says nothing of use.
+func guarded(step func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("a fault in stage 1: %v\n%s", p, debug.Stack())
 		}
 	}()
-	return b.attempt()
+	return step()
 }
 
 func (b *boot) mark(name string) {
@@ -96,25 +99,30 @@ func (b *boot) times() string {
 	return s.String()
 }
 
-// prepare mounts the kernel's own file systems and reads the kernel line.
+// kernelMounts are where the kernel and its drivers are seen.
+var kernelMounts = []struct {
+	kind, at, data string
+	flags          uintptr
+}{
+	{"devtmpfs", "/dev", "mode=0755", unix.MS_NOSUID},
+	{"proc", "/proc", "", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC},
+	{"sysfs", "/sys", "", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC},
+	// As systemd would mount it (mount-setup.c).
+	{"tmpfs", "/run", "mode=0755,size=20%,nr_inodes=800k", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_STRICTATIME},
+}
+
+// prepare mounts the kernel's own file systems and reads the kernel line. When
+// it fails, it may be done again.
 func (b *boot) prepare() error {
 	unix.Umask(0o022)
-	for _, m := range []struct {
-		kind, at, data string
-		flags          uintptr
-	}{
-		{"devtmpfs", "/dev", "mode=0755", unix.MS_NOSUID},
-		{"proc", "/proc", "", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC},
-		{"sysfs", "/sys", "", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC},
-		// As systemd would mount it (mount-setup.c).
-		{"tmpfs", "/run", "mode=0755,size=20%,nr_inodes=800k", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_STRICTATIME},
-	} {
+	for _, m := range kernelMounts[b.mounted:] {
 		if err := os.MkdirAll(m.at, 0o755); err != nil {
 			return fmt.Errorf("prepare: %w", err)
 		}
 		if _, err := mount.Mount(m.kind, m.at, m.kind, m.data, m.flags); err != nil {
 			return fmt.Errorf("prepare: %w", err)
 		}
+		b.mounted++
 	}
 	b.log.open()
 	attachConsole()
@@ -134,7 +142,7 @@ func (b *boot) prepare() error {
 	// Not in the archive: see package build.
 	if err := os.MkdirAll("/sbin", 0o755); err == nil {
 		err = os.Symlink("/init", "/sbin/modprobe")
-		if err != nil {
+		if err != nil && !errors.Is(err, fs.ErrExist) {
 			b.log.printf(logWarning, "no modprobe for the kernel: %v", err)
 		}
 	}
@@ -147,10 +155,11 @@ func (b *boot) prepare() error {
 		return &Failure{Got: "the initramfs is not for this kernel", Want: dir, Err: err,
 			Do: []string{"boot the kernel and the initramfs of one generation together"}}
 	}
-	b.devices = &devices{loader: kmod.NewLoader(x, dir, b.line.Options, b.line.Refused), sys: os.DirFS("/sys")}
-	if b.devices.events, err = listenUevents(); err != nil {
+	d := &devices{loader: kmod.NewLoader(x, dir, b.line.Options, b.line.Refused), sys: os.DirFS("/sys")}
+	if d.events, err = listenUevents(); err != nil {
 		b.log.printf(logWarning, "%v", err)
 	}
+	b.devices = d
 	b.mark("prepare")
 	return nil
 }
@@ -365,7 +374,7 @@ func (b *boot) compose() ([]string, error) {
 		programs = []string{b.line.Init}
 	} else if err := checkProgram(filepath.Join(rootmount.Root, programs[0])); err != nil && !errors.Is(err, errNoProgram) {
 		return nil, &Failure{Got: "the system cannot start", Want: programs[0], Err: err, Seen: b.log.kernelSays("overlayfs"),
-			Do: []string{"a store path is missing on the disk or damaged: reprise verify, from another generation"}}
+			Do: []string{"a store path is missing on the disk or damaged: reprise store verify, from another generation"}}
 	}
 	if err := rootmount.Apply(rootmount.Tree(rootmount.Request{Target: target, View: facts})); err != nil {
 		return nil, fmt.Errorf("put the root file system together: %w", err)

@@ -39,8 +39,8 @@ func (b *boot) hold(err error) {
 	}
 	again := screens.shells(idle)
 	stop()
-	// Without devices, or with the old root gone, there is nothing to try again.
-	if !again || b.devices == nil || b.switched {
+	// With the old root gone there is nothing to try again.
+	if !again || b.switched {
 		halt(screens, "Rebooting.")
 	}
 	screens.close()

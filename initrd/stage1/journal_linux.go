@@ -22,6 +22,9 @@ const (
 type journal struct{ file *os.File }
 
 func (j *journal) open() {
+	if j.file != nil {
+		return
+	}
 	f, err := os.OpenFile("/dev/kmsg", os.O_WRONLY, 0)
 	if err == nil {
 		j.file = f
