@@ -35,7 +35,7 @@ func (a *app) toolCommand() *cobra.Command {
 		Long: `Run a program of Debian packages that this machine need not have: they are
 fetched into the store with what they depend on and shown as a read-only root.
 The program sees nothing of this machine but what --bind gives it. The exit
-status is the program's.`,
+status is the program's; 128 and the signal's number when a signal ended it.`,
 		Example: "  reprise tool -p gdisk --bind live-rig.img:/img -- sgdisk -v /img",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if f.where {
@@ -52,7 +52,7 @@ status is the program's.`,
 	c.Flags().StringArrayVar(&f.env, "env", nil, "`NAME=VALUE` for the program")
 	c.Flags().StringVar(&f.dir, "dir", "/", "working `directory` of the program")
 	c.Flags().BoolVar(&f.network, "network", false, "let the program use the network")
-	c.Flags().BoolVar(&f.nests, "nests", false, "let the program make sandboxes of its own")
+	c.Flags().BoolVar(&f.nests, "nests", false, "let the program mount and make sandboxes of its own: only a program you trust")
 	c.Flags().BoolVar(&f.where, "where", false, "run nothing; print the directory of the read-only root")
 	c.Flags().BoolVar(&f.identity, "all-ids", false, "show all user ids, not just one; needs root")
 	return c
@@ -100,7 +100,7 @@ func (a *app) runTool(cmd *cobra.Command, args []string, f toolFlags) error {
 	err = sandbox.Run(ctx, spec)
 	var status *sandbox.ExitError
 	if errors.As(err, &status) {
-		return &diag.Failure{Code: status.Code, Err: fmt.Errorf("%s: %w", args[0], err)}
+		return &diag.Failure{Code: status.Status(), Err: fmt.Errorf("%s: %w", args[0], err)}
 	}
 	return err
 }

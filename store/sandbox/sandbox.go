@@ -105,6 +105,15 @@ func (e *ExitError) Error() string {
 	return fmt.Sprintf("exit status %d", e.Code)
 }
 
+// Status is the program's end as shells tell it: the exit status, or 128 and
+// the number of the signal.
+func (e *ExitError) Status() int {
+	if e.Signal != 0 {
+		return 128 + int(e.Signal)
+	}
+	return e.Code
+}
+
 // order is what sandbox-init is asked to do.
 type order struct {
 	Root         string   `json:",omitempty"`

@@ -247,10 +247,10 @@ func TestWritable(t *testing.T) {
 
 func TestExit(t *testing.T) {
 	var exit *ExitError
-	if out, err := inside(t, Spec{}, "exit", "7"); !errors.As(err, &exit) || exit.Code != 7 || out != "leaving" {
+	if out, err := inside(t, Spec{}, "exit", "7"); !errors.As(err, &exit) || exit.Code != 7 || exit.Status() != 7 || out != "leaving" {
 		t.Errorf("exit 7: %v %q", err, out)
 	}
-	if _, err := inside(t, Spec{}, "die"); !errors.As(err, &exit) || exit.Signal != syscall.SIGTERM || exit.Error() != "ended by signal 15 (SIGTERM)" {
+	if _, err := inside(t, Spec{}, "die"); !errors.As(err, &exit) || exit.Signal != syscall.SIGTERM || exit.Status() != 143 || exit.Error() != "ended by signal 15 (SIGTERM)" {
 		t.Errorf("killed: %v", err)
 	}
 	if _, err := inside(t, Spec{InProcess: true}, "exit", "9"); !errors.As(err, &exit) || exit.Code != 9 {
