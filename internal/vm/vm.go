@@ -156,11 +156,15 @@ func Start(ctx context.Context, o Options, tools Tools) (started *Machine, err e
 	m.console = newConsole(log)
 	guestInput, input, err := os.Pipe()
 	if err != nil {
+		log.Close()
 		close(m.done)
 		return nil, err
 	}
 	output, guestOutput, err := os.Pipe()
 	if err != nil {
+		guestInput.Close()
+		input.Close()
+		log.Close()
 		close(m.done)
 		return nil, err
 	}
