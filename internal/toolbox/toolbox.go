@@ -16,8 +16,9 @@
 // a way to write to them: a sandbox shows the tree read-only, and the only
 // programs that see it run in a sandbox. A store path's NAR does not tell how
 // many links a file has. Collecting the store frees a path's files only when
-// the trees that link them are removed as well; removing a tree is always
-// safe and costs only the time to make it again.
+// the trees that link them are removed as well, which Collect does; removing a
+// tree costs only the time to make it again. Who uses a tree has a shared lock
+// on its directory, who removes one an exclusive one.
 //
 // Left out: what maintainer scripts would do, alternatives above all. The
 // caller names real programs: "mawk", not "awk".
@@ -33,6 +34,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"reprise/internal/compose"
 	"reprise/internal/layer"
@@ -45,9 +49,13 @@ import (
 // packages are to make another tree.
 const format = "reprise-tree 1\n"
 
-// A Root is a tool root that is ready for use.
+// A Root is a tool root that is ready for use. It stays until Close, or the
+// end of the process.
 type Root struct {
 	dir string
+	// An open directory with a shared lock. No os.File, which would be closed
+	// when nothing but a command refers to the tree.
+	lock int
 }
 
 // ReadLayer returns the layer of an unpacked package in the store. name is
@@ -67,38 +75,115 @@ func ReadLayer(s *store.Store, name string, p storepath.Path) (compose.Layer, er
 // Open returns the tool root of layers, all of which are valid in s, and
 // makes it if it is not there yet. Two processes may do so at once.
 func Open(ctx context.Context, s *store.Store, layers []compose.Layer) (*Root, error) {
-	trees := s.StateDir("trees")
-	root := &Root{filepath.Join(trees, setHash(layers))}
-	if _, err := os.Lstat(root.dir); err == nil {
-		return root, nil
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("tool root: %w", err)
+	dir := filepath.Join(s.StateDir("trees"), setHash(layers))
+	for {
+		root, err := take(ctx, dir)
+		if err == nil && root == nil {
+			root, err = build(ctx, s, layers, dir)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("tool root: %w", err)
+		}
+		if root != nil {
+			return root, nil
+		}
 	}
+}
+
+// take returns the tree at dir, or nil when there is none.
+func take(ctx context.Context, dir string) (*Root, error) {
+	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err == unix.ENOENT {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: dir, Err: err}
+	}
+	for {
+		free, err := lock(fd, unix.LOCK_SH)
+		if err == nil && !free { // it is being removed
+			select {
+			case <-ctx.Done():
+				err = ctx.Err()
+			case <-time.After(5 * time.Millisecond):
+				continue
+			}
+		}
+		if err == nil && at(fd, dir) {
+			return &Root{dir, fd}, nil
+		}
+		unix.Close(fd)
+		return nil, err
+	}
+}
+
+// lock takes the lock how unless another holder stands against it.
+func lock(fd, how int) (bool, error) {
+	for {
+		switch err := unix.Flock(fd, how|unix.LOCK_NB); err {
+		case nil:
+			return true, nil
+		case unix.EWOULDBLOCK:
+			return false, nil
+		case unix.EINTR:
+		default:
+			return false, fmt.Errorf("lock: %w", err)
+		}
+	}
+}
+
+// at says whether the open directory stands at dir now.
+func at(fd int, dir string) bool {
+	var open, there unix.Stat_t
+	return unix.Fstat(fd, &open) == nil && unix.Lstat(dir, &there) == nil && open.Dev == there.Dev && open.Ino == there.Ino
+}
+
+// build makes the tree and puts it at dir. It returns nil when another process
+// was faster.
+func build(ctx context.Context, s *store.Store, layers []compose.Layer, dir string) (*Root, error) {
 	plan, err := compose.Merge(layers)
 	if err != nil {
-		return nil, fmt.Errorf("tool root: %w", err)
+		return nil, err
 	}
 	tmp, release, err := s.TempDir("tree-*")
 	if err != nil {
-		return nil, fmt.Errorf("tool root: %w", err)
+		return nil, err
 	}
 	defer release()
 	tree := filepath.Join(tmp, "tree")
 	if err := plan.WriteTree(ctx, tree, s.Real); err != nil {
-		return nil, fmt.Errorf("tool root: %w", err)
+		return nil, err
 	}
 	if err := furnish(tree); err != nil {
-		return nil, fmt.Errorf("tool root: %w", err)
+		return nil, err
 	}
-	if err := os.MkdirAll(trees, 0o755); err != nil {
-		return nil, fmt.Errorf("tool root: %w", err)
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return nil, err
 	}
-	err = os.Rename(tree, root.dir)
-	if _, there := os.Lstat(root.dir); err != nil && there != nil {
-		return nil, fmt.Errorf("tool root: %w", err)
+	fd, err := unix.Open(tree, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: tree, Err: err}
 	}
-	return root, nil // made by us, or by another process just before
+	_, err = lock(fd, unix.LOCK_SH)
+	if err == nil {
+		// What is at dir is taken for whole for ever, after a power cut too.
+		err = unix.Syncfs(fd)
+	}
+	if err == nil {
+		err = os.Rename(tree, dir)
+	}
+	if err == nil {
+		return &Root{dir, fd}, nil
+	}
+	unix.Close(fd)
+	if errors.Is(err, fs.ErrExist) || errors.Is(err, unix.ENOTEMPTY) {
+		return nil, nil
+	}
+	return nil, err
 }
+
+// Close lets the tree be removed. The root must not be used any more.
+func (t *Root) Close() error { return unix.Close(t.lock) }
 
 // setHash names a set of layers.
 func setHash(layers []compose.Layer) string {

@@ -17,6 +17,7 @@ import (
 
 	"reprise/internal/compose"
 	"reprise/internal/layer"
+	"reprise/internal/progress"
 	"reprise/store"
 	"reprise/store/nar"
 	"reprise/store/sandbox"
@@ -216,6 +217,113 @@ func TestOpenAgainAndAtOnce(t *testing.T) {
 	if left, err := filepath.Glob(filepath.Join(s.StateDir("tmp"), "*/*")); err != nil || len(left) > 0 {
 		t.Errorf("left: %v %v", left, err)
 	}
+}
+
+func TestCollect(t *testing.T) {
+	ctx, s := open(t)
+	a := pack(ctx, t, s, "a", map[string]string{"usr/share/a": strings.Repeat("a", 5000)})
+	b := pack(ctx, t, s, "b", map[string]string{"usr/share/b": "b"})
+	collect := func(dryRun bool) (names []string, bytes int64) {
+		t.Helper()
+		dead, err := Collect(ctx, s, dryRun, progress.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range dead {
+			names = append(names, d.Name)
+			bytes += d.Bytes
+		}
+		return names, bytes
+	}
+	if names, _ := collect(false); len(names) > 0 {
+		t.Errorf("an empty store: %q", names)
+	}
+	var roots []*Root
+	for _, layers := range [][]compose.Layer{{a}, {b}, {a, b}} {
+		root, err := Open(ctx, s, layers)
+		if err != nil {
+			t.Fatal(err)
+		}
+		roots = append(roots, root)
+	}
+	if names, _ := collect(false); len(names) > 0 {
+		t.Errorf("in use, and removed: %q", names)
+	}
+	again, err := Open(ctx, s, []compose.Layer{b}) // two users
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, root := range roots {
+		if err := root.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	// The store still has the packages' files.
+	names, own := collect(true)
+	if len(names) != 2 || own >= 5000 || own == 0 {
+		t.Errorf("would remove %q, %d bytes", names, own)
+	}
+	// Without the packages, two trees alone have the file, and it counts once.
+	if err := s.Invalidate(ctx, a.Path); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.RemoveAll(s.Real(a.Path)); err != nil {
+		t.Fatal(err)
+	}
+	if _, bytes := collect(true); bytes < own+5000 || bytes >= own+10000 {
+		t.Errorf("would free %d bytes, %d of its own", bytes, own)
+	}
+	planned, wouldFree := collect(true)
+	if gone, bytes := collect(false); !slices.Equal(gone, planned) || bytes != wouldFree {
+		t.Errorf("removed %q, %d bytes, would have removed %q, %d bytes", gone, bytes, planned, wouldFree)
+	}
+	if entries, err := os.ReadDir(s.StateDir("trees")); err != nil || len(entries) != 1 || filepath.Join(s.StateDir("trees"), entries[0].Name()) != again.Dir() {
+		t.Errorf("trees: %v %v", entries, err)
+	}
+	// What an interrupted removal left.
+	if err := errors.Join(again.Close(), os.Rename(again.Dir(), again.Dir()+goneSuffix)); err != nil {
+		t.Fatal(err)
+	}
+	if again, err = Open(ctx, s, []compose.Layer{b}); err != nil {
+		t.Fatal(err)
+	}
+	if gone, _ := collect(false); len(gone) != 1 {
+		t.Errorf("half removed: %q", gone)
+	}
+	if _, err := os.Stat(filepath.Join(again.Dir(), "usr/share/b")); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestCollectWhileOpening has a tree made and removed at once.
+func TestCollectWhileOpening(t *testing.T) {
+	ctx, s := open(t)
+	layers := []compose.Layer{pack(ctx, t, s, "a", map[string]string{"usr/share/a": "a"})}
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			for range 20 {
+				root, err := Open(ctx, s, layers)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if _, err := os.ReadFile(filepath.Join(root.Dir(), "usr/share/a")); err != nil {
+					t.Errorf("a tree in use: %v", err)
+				}
+				root.Close()
+			}
+		})
+	}
+	group.Go(func() {
+		for range 40 {
+			if _, err := Collect(ctx, s, false, progress.Discard); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	group.Wait()
 }
 
 func TestOpenFails(t *testing.T) {
