@@ -133,8 +133,9 @@ func TestKill(t *testing.T) {
 	if at := os.Getenv(variable); at != "" {
 		k, err := strconv.Atoi(at)
 		must(t, err)
+		var n atomic.Int64
 		err = workAndCollect(t, os.Getenv("REPRISE_TEST_STORE"), func(string) error {
-			if k--; k < 0 {
+			if n.Add(1) > int64(k) {
 				must(t, syscall.Kill(os.Getpid(), syscall.SIGKILL))
 				select {}
 			}

@@ -126,10 +126,17 @@ func mkdirAll(dir string) error {
 		return os.Chmod(dir, 0o755)
 	case errors.Is(err, os.ErrNotExist):
 		parent := filepath.Dir(dir)
-		if _, statErr := os.Stat(parent); statErr == nil || parent == dir {
-			return err // the parent is there and refuses, as /proc does
+		if parent == dir {
+			return err
 		}
 		if err := mkdirAll(parent); err != nil {
+			return err
+		}
+		// Once more and no further: some parents, as /proc, are there and
+		// refuse in just this way.
+		if err := os.Mkdir(dir, 0o755); err == nil {
+			return os.Chmod(dir, 0o755)
+		} else if !errors.Is(err, os.ErrExist) {
 			return err
 		}
 		return mkdirAll(dir)
