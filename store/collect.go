@@ -20,8 +20,9 @@ import (
 
 // CollectOptions say how to collect.
 type CollectOptions struct {
-	DryRun bool          // report what would go and remove nothing
-	Sink   progress.Sink // nil: no reports
+	DryRun  bool          // report what would go and remove nothing
+	Without []string      // names of roots that SetRoot made and that count as removed
+	Sink    progress.Sink // nil: no reports
 }
 
 // A Report says what a collection removed, or would remove.
@@ -88,6 +89,13 @@ func (c *collector) run(ctx context.Context, opt CollectOptions) error {
 	roots, err := s.Roots(ctx)
 	if err != nil {
 		return err
+	}
+	for _, name := range opt.Without {
+		link, err := s.rootLink(name)
+		if err != nil {
+			return err
+		}
+		roots = slices.DeleteFunc(roots, func(r Root) bool { return r.Link == link })
 	}
 	g, err := s.loadGraph(ctx)
 	if err != nil {

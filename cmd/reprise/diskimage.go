@@ -291,5 +291,8 @@ func (d *diskImage) remember(out string) error {
 	if err != nil {
 		return err
 	}
+	if err := atomicfile.WriteBytes(placeFile(d.store, out), 0o644, []byte(out+"\n")); err != nil {
+		return err
+	}
 	return atomicfile.WriteBytes(d.recordFile(), 0o644, append(data, '\n'))
 }

@@ -34,10 +34,11 @@ func (a *app) storeCommand() *cobra.Command {
 				return err
 			}
 			defer s.Close()
-			damage, err := s.Verify(cmd.Context(), store.VerifyOptions{Contents: contents})
+			damage, err := s.Verify(cmd.Context(), store.VerifyOptions{Contents: contents, Sink: a.sink})
 			if err != nil {
 				return err
 			}
+			a.endProgress()
 			harm := 0
 			for _, d := range damage {
 				if d.Kind != store.Unregistered {
@@ -63,7 +64,9 @@ func (a *app) storeCommand() *cobra.Command {
 	verify.Flags().BoolVar(&contents, "contents", false, "read and hash every file")
 	gc := &cobra.Command{
 		Use: "gc", Short: "remove what nothing needs any more",
-		Long:    "Remove the paths that no root reaches: images built since and running work keep theirs.",
+		Long: `Remove the paths that no root reaches: images built since and running work keep
+theirs, an image that is no more at its place keeps nothing. Roots of programs
+that nobody uses and the directories that --keep-failed left go too.`,
 		Example: "  reprise store gc --dry-run",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -72,10 +75,11 @@ func (a *app) storeCommand() *cobra.Command {
 				return err
 			}
 			defer s.Close()
-			report, err := s.Collect(cmd.Context(), store.CollectOptions{DryRun: dryRun})
+			report, err := a.collect(cmd.Context(), s, dryRun)
 			if err != nil {
 				return err
 			}
+			a.endProgress()
 			if a.json {
 				return json.NewEncoder(a.stdout).Encode(report)
 			}
@@ -83,7 +87,7 @@ func (a *app) storeCommand() *cobra.Command {
 			if dryRun {
 				verb = "would remove"
 			}
-			fmt.Fprintf(a.stdout, "%s %d paths, %s (%d bytes)\n", verb, len(report.Paths), humanize.IBytes(uint64(report.Bytes)), report.Bytes)
+			fmt.Fprintf(a.stdout, "%s %d paths%s, %s (%d bytes)\n", verb, len(report.Paths), report.others(), humanize.IBytes(uint64(report.Bytes)), report.Bytes)
 			return nil
 		},
 	}
@@ -117,6 +121,12 @@ func (a *app) storeCommand() *cobra.Command {
 	}
 	c.AddCommand(verify, gc, path)
 	return c
+}
+
+// endProgress ends the live lines before results are printed.
+func (a *app) endProgress() {
+	a.finished()
+	a.finished = func() {}
 }
 
 // openStore opens a store that is there, for work that needs no sandbox and
