@@ -184,18 +184,22 @@ func TestSumLeavesOutWhatCannotBeRepeated(t *testing.T) {
 	if sum("/usr/a.pyc", strings.Repeat("1", 16)+"code") == sum("/usr/a.pyc", strings.Repeat("1", 16)+"cod") {
 		t.Error("bytecode does not count")
 	}
-	cache := make([]byte, 100)
-	copy(cache[48:], "entries")
-	plain := sum("/etc/ld.so.cache", string(cache))
-	binary.LittleEndian.PutUint32(cache[32:], 80)
-	copy(cache[80:], "ldconfig's note")
-	if sum("/etc/ld.so.cache", string(cache)) != plain {
-		t.Error("the note of who made ld.so.cache counts")
+	// One entry, libx.so.1 at /lib/libx.so.1, its strings at different places.
+	cache := func(library string, shift int, note string) string {
+		strings := 48 + 24 + shift
+		data := append(make([]byte, strings), library+"\x00/lib/"+library+"\x00"+note...)
+		binary.LittleEndian.PutUint32(data[20:], 1)
+		binary.LittleEndian.PutUint32(data[52:], uint32(strings))
+		binary.LittleEndian.PutUint32(data[56:], uint32(strings+len(library)+1))
+		return sum("/etc/ld.so.cache", string(data))
 	}
-	cache[50] = 'X'
-	if sum("/etc/ld.so.cache", string(cache)) == plain {
+	if cache("libx.so.1", 0, "") != cache("libx.so.1", 8, "ldconfig's note") {
+		t.Error("the place of strings in ld.so.cache counts, or who made it")
+	}
+	if cache("libx.so.1", 0, "") == cache("liby.so.1", 0, "") {
 		t.Error("the entries of ld.so.cache do not count")
 	}
+	sum("/etc/ld.so.cache", strings.Repeat("\xff", 100))
 	sum("/etc/ld.so.cache", "short")
 	sum("/usr/a.pyc", "short")
 }

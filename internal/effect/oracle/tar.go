@@ -103,8 +103,8 @@ func hasSum(name string) bool {
 const bytecodeHeader = 16
 
 // Sum returns what listings hold of a file's content: the beginning of its
-// SHA-256, of compiled Python without the header, and of ld.so.cache without
-// the note of its maker.
+// SHA-256, of compiled Python without the header, and of ld.so.cache its
+// entries.
 func Sum(name string, r io.Reader) (string, error) {
 	if strings.HasSuffix(name, ".pyc") {
 		if _, err := io.CopyN(io.Discard, r, bytecodeHeader); err != nil && err != io.EOF {
@@ -125,19 +125,34 @@ func Sum(name string, r io.Reader) (string, error) {
 	return hex.EncodeToString(hash.Sum(nil)[:8]), nil
 }
 
-// loaderEntries cuts the extension section off a cache of the form
-// "glibc-ld.so.cache1.1", and the header's pointer to it.
+// loaderEntries writes a cache of the form "glibc-ld.so.cache1.1" as lines in
+// the order in which the loader looks: where the strings lie does not matter,
+// and who made the cache stands behind them. What is no such cache it returns
+// as it is.
+// Source: glibc 2.41, sysdeps/generic/dl-cache.h.
 func loaderEntries(data []byte) []byte {
-	const header, pointer = 48, 32 // bytes; where the pointer is
+	const header, entry = 48, 24 // bytes; the number of entries is at 20
 	if len(data) < header {
 		return data
 	}
-	at := int(binary.LittleEndian.Uint32(data[pointer:]))
-	if at == 0 {
-		at = len(data)
+	le := binary.LittleEndian
+	word := func(at uint32) []byte {
+		if int64(at) >= int64(len(data)) {
+			return nil
+		}
+		text, _, _ := bytes.Cut(data[at:], []byte{0})
+		return text
 	}
-	entries := slices.Concat(data[:pointer], data[header:min(max(at, header), len(data))])
-	return bytes.TrimRight(entries, "\x00") // up to a multiple of 4
+	var lines bytes.Buffer
+	rest := data[header:]
+	for range le.Uint32(data[20:]) {
+		if len(rest) < entry {
+			return data
+		}
+		fmt.Fprintf(&lines, "%x %s %s %x %x\n", le.Uint32(rest), word(le.Uint32(rest[4:])), word(le.Uint32(rest[8:])), le.Uint32(rest[12:]), le.Uint64(rest[16:]))
+		rest = rest[entry:]
+	}
+	return lines.Bytes()
 }
 
 // finish gives the entries names of owners and what the dpkg database knows.
