@@ -224,10 +224,11 @@ func probe(what string, args []string) error {
 			Argv:  append([]string{"/new/probe"}, args...), Env: []string{"A=b"},
 			Stdout: os.Stdout, Stderr: os.Stderr, AsRoot: true,
 		})
-	case "run": // a whole sandbox inside of the sandbox
+	case "run", "run-as-root": // a whole sandbox inside of the sandbox
 		return sandbox.Run(context.Background(), sandbox.Spec{
 			Binds:   []sandbox.Bind{{Source: "/probe", Target: "/probe"}},
 			Program: "/probe", Argv: append([]string{"inner"}, args...), Stdout: os.Stdout, Stderr: os.Stderr,
+			AsRoot: what == "run-as-root",
 		})
 	case "chown":
 		if err := os.WriteFile("/tmp/x", nil, 0o644); err != nil {
