@@ -88,7 +88,7 @@ func (o Options) command(dir string) (argv []string, binds []Bind) {
 	}
 	argv = []string{
 		qemu, "-nodefaults", "-no-user-config", "-name", "reprise",
-		"-machine", machine, "-accel", accel, "-cpu", cpu,
+		"-machine", machine, "-accel", accelArgument(accel), "-cpu", cpu,
 		"-m", strconv.Itoa(o.MemoryMiB), "-smp", strconv.Itoa(o.CPUs),
 		"-chardev", "stdio,id=line,signal=off", "-serial", "chardev:line",
 		"-qmp", "unix:" + inside + "/" + qmpSocket + ",server=on,wait=off",
@@ -193,4 +193,15 @@ func absolute(path string) string {
 		return abs
 	}
 	return path
+}
+
+// accelArgument is how QEMU is told. TCG runs all processors in one thread:
+// with a thread each, QEMU 10.0 now and then ends in firmware that remaps
+// memory ("iotlb_to_section: Assertion", system/physmem.c), because one
+// processor looks a section up while another replaces the table.
+func accelArgument(accel string) string {
+	if accel == string(TCG) {
+		return "tcg,thread=single"
+	}
+	return accel
 }

@@ -253,7 +253,7 @@ func TestCommand(t *testing.T) {
 	argv, binds := o.command("/tmp/dir")
 	got := strings.Join(argv, " ")
 	for _, want := range []string{
-		"-machine q35,smm=on -accel tcg", "-m 1024 -smp 2", "hostfwd=tcp:127.0.0.1:0-:22",
+		"-machine q35,smm=on -accel tcg,thread=single", "-m 1024 -smp 2", "hostfwd=tcp:127.0.0.1:0-:22",
 		"if=pflash,unit=0,format=raw,file=/usr/share/OVMF/OVMF_CODE_4M.secboot.fd,readonly=on",
 		"if=pflash,unit=1,format=raw,file=/usr/share/OVMF/OVMF_VARS_4M.ms.fd,snapshot=on",
 		"file=/vm-disk0,snapshot=on -device virtio-blk-pci,drive=disk0,serial=reprise-0,bootindex=1",
