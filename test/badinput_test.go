@@ -149,8 +149,8 @@ func TestLockEditedByHand(t *testing.T) {
 		{"no text", "\x00\xff\x7fELF", nil, 3, []string{"x.lock:1"}},
 		{"of the future", strings.Replace(good, "Lock: 1\n", "Lock: 99\n", 1), nil, 3, []string{"x.lock:1", "99"}},
 		{"another request", sub(good, `^(Roots: .*) less( .*)$`, "$1$2"), []string{"--locked"}, 3,
-			[]string{"x.lock", "does not serve the configuration", "do:   run reprise lock"}},
-		{"root removed", strings.Replace(good, less, "", 1), nil, 3, []string{"x.lock: lacks \"less\"", "do:   undo the change of the lock, or run reprise lock"}},
+			[]string{"x.lock", "does not serve the configuration", "do:   build without --locked, or run reprise lock"}},
+		{"root removed", strings.Replace(good, less, "", 1), nil, 3, []string{"x.lock: lacks \"less\"", "do:   undo the change of the lock, or remove the lock and build again"}},
 		{"dependency removed", strings.Replace(good, stanza(t, good, "libtinfo6"), "", 1), nil, 3, []string{"x.lock: lacks \"libtinfo6", "what package \"less\" depends on"}},
 	}
 	dir := t.TempDir()
