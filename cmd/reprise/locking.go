@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -100,6 +101,10 @@ func (s *session) resolved(ctx context.Context, cfg *config.Config, sets []lock.
 	if err != nil {
 		return nil, err
 	}
+	// The index takes 100 MB. Every sandbox starts as a fork of this process,
+	// since a user namespace rules vfork out, and copies its page tables.
+	index = nil
+	debug.FreeOSMemory()
 	// What was unpacked before keeps its NAR hash.
 	for i, p := range l.Packages {
 		if have, ok := known[p.Name]; ok && have.SHA256 == p.SHA256 {
