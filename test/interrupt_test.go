@@ -84,7 +84,7 @@ func TestInterrupted(t *testing.T) {
 				t.Errorf("%v after %s: the build ended %s later", signal, after, took)
 			}
 			for _, name := range listing(t, out) {
-				if strings.Contains(name, ".reprise-tmp-x.img-") && !slices.Contains(killed, name) {
+				if strings.Contains(name, ".reprise-tmp-x.img") && !slices.Contains(killed, name) {
 					t.Errorf("%v after %s left %s", signal, after, name)
 				}
 			}
@@ -102,7 +102,7 @@ func TestInterrupted(t *testing.T) {
 	}
 	sound(t, own)
 	for _, name := range listing(t, out) {
-		if strings.Contains(name, ".reprise-tmp-x.img-") {
+		if strings.Contains(name, ".reprise-tmp-x.img") {
 			t.Errorf("left over: %s", name)
 		}
 	}

@@ -11,12 +11,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"reprise/internal/atomicfile"
 	"reprise/internal/config"
@@ -134,17 +132,17 @@ func (a *app) build(ctx context.Context, profile string, f buildFlags) error {
 	if err != nil {
 		return explainGone(err, profile, lockFile)
 	}
+	release, err := own(image)
+	if err != nil {
+		return err
+	}
+	defer release()
 	if err := d.root(ctx, rootName(image)); err != nil {
 		return err
 	}
 	if d.upToDate(image) {
 		return a.result(d, f.out, "unchanged")
 	}
-	release, err := s.own(image)
-	if err != nil {
-		return err
-	}
-	defer release()
 	if err := d.write(ctx, image); err != nil {
 		return err
 	}
@@ -152,36 +150,6 @@ func (a *app) build(ctx context.Context, profile string, f buildFlags) error {
 		return err
 	}
 	return a.result(d, f.out, "written")
-}
-
-// own makes this the only build of the store that writes image, and removes
-// what a build that was killed while it wrote has left there: that is large.
-func (s *session) own(image string) (release func(), err error) {
-	dir := s.store.StateDir("images")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
-	}
-	f, err := os.OpenFile(filepath.Join(dir, rootName(image)+".lock"), os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		f.Close()
-		return nil, &diag.Failure{Code: diag.ExitFailed, Err: diag.Problem{File: image, Got: "is being written by another reprise build",
-			Want: "one build at a time for an image", Do: "wait for it, or choose another place with -o"}}
-	}
-	entries, err := os.ReadDir(filepath.Dir(image))
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	for _, e := range entries {
-		number, ours := strings.CutPrefix(e.Name(), atomicfile.TempPrefix+filepath.Base(image)+"-")
-		if _, err := strconv.ParseUint(number, 10, 64); ours && err == nil {
-			os.Remove(filepath.Join(filepath.Dir(image), e.Name()))
-		}
-	}
-	return func() { f.Close() }, nil
 }
 
 // noWayIn says what is missing for a log-in.

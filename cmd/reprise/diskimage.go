@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -19,6 +20,7 @@ import (
 	"reprise/internal/bootentry"
 	"reprise/internal/builder"
 	"reprise/internal/config"
+	"reprise/internal/diag"
 	"reprise/internal/lock"
 	"reprise/internal/recipe"
 	"reprise/store/storepath"
@@ -44,6 +46,17 @@ func (d *diskImage) seed() layout.Seed {
 	}
 	options, _ := json.Marshal([]any{d.cfg.Image, d.cfg.Boot.Loader})
 	return layout.SeedOf(append(parts, string(options))...)
+}
+
+// own makes this the only build that writes image, whatever its store, and
+// removes what a build that was killed while it wrote has left: that is large.
+func own(image string) (release func(), err error) {
+	release, err = atomicfile.Own(image)
+	if errors.Is(err, atomicfile.ErrOwned) {
+		return nil, &diag.Failure{Code: diag.ExitFailed, Err: diag.Problem{File: image, Got: "is being written by another reprise build",
+			Want: "one build at a time for an image", Do: "wait for it, or choose another place with -o"}}
+	}
+	return release, err
 }
 
 // write makes the image at out.

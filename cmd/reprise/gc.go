@@ -13,8 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"reprise/internal/atomicfile"
 	"reprise/internal/toolbox"
 	"reprise/store"
 	"reprise/store/tree"
@@ -173,28 +172,24 @@ func rememberedImages(s *store.Store) (map[string]*remembered, error) {
 // collect forgets an image that is gone, and of one that is there all records
 // but its own and the newest. An image that is being written stays as it is.
 func (r *remembered) collect(s *store.Store, place string, dryRun bool) (gone bool, size int64, err error) {
+	dead, gone, err := r.dead(place)
+	if err != nil || len(dead) == 0 {
+		return false, 0, nil // who may not look does not know
+	}
 	if !dryRun {
-		lock, err := os.OpenFile(filepath.Join(s.StateDir("images"), rootName(place)+".lock"), os.O_CREATE|os.O_RDWR, 0o644)
-		if errors.Is(err, unix.ENOSPC) {
-			return false, 0, nil // next time, when there is room for a lock
-		}
-		if err != nil {
-			return false, 0, err
-		}
-		defer lock.Close()
-		if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		release, err := atomicfile.Own(place)
+		switch {
+		case err == nil:
+			defer release()
+			if dead, gone, err = r.dead(place); err != nil {
+				return false, 0, nil
+			}
+		case errors.Is(err, fs.ErrNotExist): // no directory, no writer
+		default: // next time: when it is written, when there is room for a lock
 			return false, 0, nil
 		}
 	}
-	now, err := look(place)
-	if gone = errors.Is(err, fs.ErrNotExist); err != nil && !gone {
-		return false, 0, nil // who may not look does not know
-	}
-	for _, f := range r.files {
-		kept := f.record == nil || *f.record == now || f.at.Equal(r.newest)
-		if kept && !gone {
-			continue
-		}
+	for _, f := range dead {
 		if !dryRun {
 			if err := os.Remove(f.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return false, 0, err
@@ -210,4 +205,21 @@ func (r *remembered) collect(s *store.Store, place string, dryRun bool) (gone bo
 		}
 	}
 	return gone, size, nil
+}
+
+// dead returns what need not be kept of the image at place.
+func (r *remembered) dead(place string) (files []rememberedFile, gone bool, err error) {
+	now, err := look(place)
+	if errors.Is(err, fs.ErrNotExist) {
+		return r.files, true, nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	for _, f := range r.files {
+		if f.record != nil && *f.record != now && !f.at.Equal(r.newest) {
+			files = append(files, f)
+		}
+	}
+	return files, false, nil
 }

@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"reprise/internal/progress"
 	"reprise/store"
 	"reprise/store/storepath"
@@ -70,10 +68,9 @@ func TestCollectImages(t *testing.T) {
 	for _, place := range []string{gone, writing, shared} {
 		check(os.Remove(place))
 	}
-	lock, err := os.Create(filepath.Join(images, rootName(writing)+".lock"))
+	release, err := own(writing)
 	check(err)
-	defer lock.Close()
-	check(unix.Flock(int(lock.Fd()), unix.LOCK_EX))
+	defer release()
 	check(os.MkdirAll(filepath.Join(s.StateDir("failed"), "x-1", "build"), 0o755))
 	check(os.WriteFile(filepath.Join(s.StateDir("failed"), "x-1", "build", "log"), make([]byte, 1000), 0o444))
 	check(s.Close())

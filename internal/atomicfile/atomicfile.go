@@ -1,6 +1,9 @@
 // Package atomicfile writes files that appear whole or not at all, power cuts
 // included: a temporary file beside the target, fsync, rename, fsync of the
 // directory. Everything that publishes a file goes through it.
+//
+// Writers of one file do not disturb each other: the last one wins. Where the
+// file is large, [Own] lets only one begin.
 package atomicfile
 
 import (
