@@ -28,7 +28,6 @@ func applyModules(c *Config) {
 	if c.Hardware.EnableRedistributableFirmware {
 		c.install("hardware.enableRedistributableFirmware", firmware...)
 	}
-	c.Boot.Initrd.AvailableKernelModules = withAll(baseInitrdModules, c.Boot.Initrd.AvailableKernelModules...)
 }
 
 // withAll returns have with more behind it, each value once.
@@ -74,11 +73,6 @@ func absent[V any](m map[string]V, key string, value V) {
 	if _, ok := m[key]; !ok {
 		m[key] = value
 	}
-}
-
-// baseInitrdModules reach the disks of most machines and of virtual ones.
-var baseInitrdModules = []string{
-	"ahci", "ata_piix", "mmc_block", "nvme", "sd_mod", "sdhci_pci", "uas", "usb_storage", "virtio_blk", "virtio_pci", "virtio_scsi", "xhci_pci",
 }
 
 // firmware is what Debian trixie has in main and non-free-firmware for network,
