@@ -254,18 +254,25 @@ func (s *session) realiseSystem(ctx context.Context, cfg *config.Config, l *lock
 
 // weight estimates what a derivation costs, so that the longest chain starts
 // first: a package by the bytes to unpack, and the index of the kernel's
-// modules as more than any, because the initrd waits for it.
+// modules as more than any, because the initrd waits for it. What the index
+// needs comes before all other packages, however small.
 func weight(l *lock.Lock) func(*drv.Derivation) int64 {
-	sizes := map[string]int64{recipe.ModuleIndex: 1 << 40}
+	const index, early = 1 << 50, 1 << 40
+	sizes := map[string]int64{recipe.ModuleIndex: index}
+	needed := indexNeeds(l)
 	for _, p := range l.Packages {
-		sizes[storepath.NameVersion(p.Name, p.Version)] = p.Size
+		size := p.Size
+		if needed[p.Name] {
+			size += early
+		}
+		sizes[storepath.NameVersion(p.Name, p.Version)] = size
 	}
 	return func(d *drv.Derivation) int64 { return max(1, sizes[d.Name]) }
 }
 
-// moduleIndex starts the index of the kernel's modules, the longest build of
-// all, as soon as the kernel and depmod are unpacked.
-func (s *session) moduleIndex(cfg *config.Config, l *lock.Lock, run *realise.Run, effects []*effect.Effect) *earlyBuild {
+// indexNeeds names the packages without which the index of the kernel's
+// modules cannot be built.
+func indexNeeds(l *lock.Lock) map[string]bool {
 	needed := map[string]bool{}
 	for _, p := range l.In(recipe.SystemSet) {
 		if strings.HasPrefix(p.Name, "linux-image-") {
@@ -275,6 +282,13 @@ func (s *session) moduleIndex(cfg *config.Config, l *lock.Lock, run *realise.Run
 	for _, name := range depmodClosure {
 		needed[name] = true
 	}
+	return needed
+}
+
+// moduleIndex starts the index of the kernel's modules, the longest build of
+// all, as soon as the kernel and depmod are unpacked.
+func (s *session) moduleIndex(cfg *config.Config, l *lock.Lock, run *realise.Run, effects []*effect.Effect) *earlyBuild {
+	needed := indexNeeds(l)
 	return &earlyBuild{
 		needs: func(name string) bool { return needed[name] },
 		start: func(paths map[string]storepath.Path) error {
