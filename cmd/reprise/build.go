@@ -3,8 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -137,7 +135,7 @@ func (a *app) build(ctx context.Context, profile string, f buildFlags) error {
 		return err
 	}
 	defer release()
-	if err := d.root(ctx, rootName(image)); err != nil {
+	if err := d.root(ctx, image); err != nil {
 		return err
 	}
 	if d.upToDate(image) {
@@ -162,15 +160,6 @@ func noWayIn(cfg *config.Config, profile string) error {
 		p.Do = "write services.openssh.enable: true and pass --authorize ~/.ssh/id_ed25519.pub, or set services.getty.autologinUser"
 	}
 	return p
-}
-
-// rootName keeps the system of an image from the collector until another image
-// is built to the same place.
-func rootName(image string) string {
-	// The hash tells /a/b.img from /a-b.img; the name is for people.
-	sum := sha256.Sum256([]byte(image))
-	name := filepath.Base(image)
-	return "image-" + hex.EncodeToString(sum[:8]) + "-" + name[:min(100, len(name))]
 }
 
 // writable says early that a file cannot be written where flag puts it.

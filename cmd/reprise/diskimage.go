@@ -5,22 +5,18 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"reprise/image"
 	"reprise/image/layout"
-	"reprise/internal/atomicfile"
 	"reprise/internal/bootentry"
 	"reprise/internal/builder"
 	"reprise/internal/config"
-	"reprise/internal/diag"
 	"reprise/internal/lock"
 	"reprise/internal/recipe"
 	"reprise/store/storepath"
@@ -46,17 +42,6 @@ func (d *diskImage) seed() layout.Seed {
 	}
 	options, _ := json.Marshal([]any{d.cfg.Image, d.cfg.Boot.Loader})
 	return layout.SeedOf(append(parts, string(options))...)
-}
-
-// own makes this the only build that writes image, whatever its store, and
-// removes what a build that was killed while it wrote has left: that is large.
-func own(image string) (release func(), err error) {
-	release, err = atomicfile.Own(image)
-	if errors.Is(err, atomicfile.ErrOwned) {
-		return nil, &diag.Failure{Code: diag.ExitFailed, Err: diag.Problem{File: image, Got: "is being written by another reprise build",
-			Want: "one build at a time for an image", Do: "wait for it, or choose another place with -o"}}
-	}
-	return release, err
 }
 
 // write makes the image at out.
@@ -181,7 +166,10 @@ func digestOf(path string) (digest string, size int64, err error) {
 
 // root keeps the collector from the system of the image and from what the next
 // build of it needs: boot loaders and the programs that write disks.
-func (d *diskImage) root(ctx context.Context, name string) error {
+func (d *diskImage) root(ctx context.Context, image string) error {
+	if err := d.expect(image); err != nil {
+		return err
+	}
 	var tools []storepath.Path
 	var list strings.Builder
 	for _, set := range []string{recipe.BootSet, recipe.DiskSet} {
@@ -198,10 +186,10 @@ func (d *diskImage) root(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if err := d.store.SetRoot(name, d.system); err != nil {
+	if err := d.store.SetRoot(rootName(image), d.system); err != nil {
 		return err
 	}
-	return d.store.SetRoot(name+"-tools", path)
+	return d.store.SetRoot(rootName(image)+"-tools", path)
 }
 
 // entries lists the root file system: the closure of the system, its database and
@@ -254,58 +242,4 @@ func (d *diskImage) entries(ctx context.Context) ([]image.Entry, error) {
 	}
 	slices.SortFunc(entries, func(a, b image.Entry) int { return strings.Compare(a.Path, b.Path) })
 	return entries, nil
-}
-
-// A record remembers an image that was written, so that nothing is done when
-// nothing has changed. It is as good as git's index: device, inode, size and
-// modification time tell whether anybody wrote to the file since.
-type record struct {
-	Out     string `json:"out"`
-	Dev     uint64 `json:"dev"`
-	Ino     uint64 `json:"ino"`
-	Size    int64  `json:"size"`
-	MtimeNS int64  `json:"mtimeNs"`
-}
-
-func (d *diskImage) recordFile() string {
-	seed := d.seed()
-	return filepath.Join(d.store.StateDir("images"), hex.EncodeToString(seed[:])+".json")
-}
-
-func look(out string) (record, error) {
-	info, err := os.Stat(out)
-	if err != nil {
-		return record{}, err
-	}
-	st := info.Sys().(*syscall.Stat_t)
-	return record{out, st.Dev, st.Ino, info.Size(), info.ModTime().UnixNano()}, nil
-}
-
-// upToDate reports whether out is the image that write would make.
-func (d *diskImage) upToDate(out string) bool {
-	data, err := os.ReadFile(d.recordFile())
-	if err != nil {
-		return false
-	}
-	var written record
-	if json.Unmarshal(data, &written) != nil {
-		return false
-	}
-	now, err := look(out)
-	return err == nil && now == written
-}
-
-func (d *diskImage) remember(out string) error {
-	r, err := look(out)
-	if err != nil {
-		return err
-	}
-	data, err := json.Marshal(r)
-	if err != nil {
-		return err
-	}
-	if err := atomicfile.WriteBytes(placeFile(d.store, out), 0o644, []byte(out+"\n")); err != nil {
-		return err
-	}
-	return atomicfile.WriteBytes(d.recordFile(), 0o644, append(data, '\n'))
 }

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"reprise/internal/progress"
 	"reprise/store"
@@ -33,23 +32,15 @@ func TestCollectImages(t *testing.T) {
 	images := s.StateDir("images")
 	check(os.MkdirAll(images, 0o755))
 	targets := map[string]storepath.Path{}
-	at := time.Now().Add(-time.Hour)
-	// built does what a build leaves: a record under the image's seed, the
-	// place, the roots.
-	built := func(name, seed string) string {
+	// built does what a build leaves: a record, the roots.
+	built := func(name string) string {
 		t.Helper()
 		place := filepath.Join(dir, name)
-		check(os.WriteFile(place, []byte(seed), 0o644))
-		r, err := look(place)
+		check(os.WriteFile(place, []byte(name), 0o644))
+		now, err := look(place)
 		check(err)
-		data, err := json.Marshal(r)
-		check(err)
-		file := filepath.Join(images, seed+".json")
-		check(os.WriteFile(file, data, 0o644))
-		at = at.Add(time.Minute)
-		check(os.Chtimes(file, at, at))
-		check(os.WriteFile(placeFile(s, place), []byte(place+"\n"), 0o644))
-		p, err := s.AddText(ctx, strings.TrimSuffix(name, ".img"), []byte(seed), nil)
+		check(record{place, "seed", now}.write(s))
+		p, err := s.AddText(ctx, strings.TrimSuffix(name, ".img"), []byte(name), nil)
 		check(err)
 		for _, root := range imageRoots(place) {
 			check(s.SetRoot(root, p))
@@ -57,15 +48,13 @@ func TestCollectImages(t *testing.T) {
 		targets[name] = p
 		return place
 	}
-	built("here.img", "old")
-	built("here.img", "new")
-	changed := built("changed.img", "changed")
-	gone := built("gone.img", "gone")
-	writing := built("writing.img", "writing")
-	shared := built("shared.img", "shared")
-	built("sharing.img", "shared") // has taken the record of the other
+	here, changed, gone, writing := built("here.img"), built("changed.img"), built("gone.img"), built("writing.img")
+	failed := built("failed.img") // a first build that did not come to its end
+	check(record{Out: failed}.write(s))
+	old := filepath.Join(images, "0123.json") // as nothing reads it
+	check(os.WriteFile(old, []byte(`{"out":"`+here+`"}`), 0o644))
 	check(os.WriteFile(changed, []byte("booted since"), 0o644))
-	for _, place := range []string{gone, writing, shared} {
+	for _, place := range []string{gone, writing, failed} {
 		check(os.Remove(place))
 	}
 	release, err := own(writing)
@@ -87,7 +76,7 @@ func TestCollectImages(t *testing.T) {
 		return c
 	}
 	removed := gc()
-	if want := []string{gone, shared}; !slices.Equal(removed.Images, want) {
+	if want := []string{failed, gone}; !slices.Equal(removed.Images, want) {
 		t.Errorf("images that are gone: %q, want %q", removed.Images, want)
 	}
 	if !slices.Equal(removed.Failed, []string{"x-1"}) || removed.Bytes < 1000 {
@@ -96,15 +85,18 @@ func TestCollectImages(t *testing.T) {
 	s, err = store.Open(ctx, filepath.Join(dir, "store"))
 	check(err)
 	defer s.Close()
-	for name, kept := range map[string]bool{"here.img": true, "changed.img": true, "gone.img": false, "writing.img": true, "shared.img": false, "sharing.img": true} {
+	for name, kept := range map[string]bool{"here.img": true, "changed.img": true, "gone.img": false, "writing.img": true, "failed.img": false} {
 		valid, err := s.Valid(ctx, targets[name])
 		if err != nil || valid[targets[name]] != kept {
 			t.Errorf("%s is in the store: %v, %v, want %v", name, valid[targets[name]], err, kept)
 		}
 	}
-	for seed, kept := range map[string]bool{"old": false, "new": true, "changed": true, "gone": false, "writing": true, "shared": true} {
-		if _, err := os.Stat(filepath.Join(images, seed+".json")); (err == nil) != kept {
-			t.Errorf("record %s: %v, want it there: %v", seed, err, kept)
+	for file, kept := range map[string]bool{
+		recordFile(s, here): true, old: false, recordFile(s, changed): true, recordFile(s, gone): false,
+		recordFile(s, writing): true, recordFile(s, failed): false,
+	} {
+		if _, err := os.Stat(file); (err == nil) != kept {
+			t.Errorf("record %s: %v, want it there: %v", file, err, kept)
 		}
 	}
 	if again := gc(); len(again.Paths)+len(again.Images)+len(again.Failed) > 0 || again.Bytes != 0 {
@@ -132,7 +124,7 @@ func TestCollectDryRun(t *testing.T) {
 	if err := os.MkdirAll(s.StateDir("images"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(placeFile(s, place), []byte(place+"\n"), 0o644); err != nil {
+	if err := (record{Out: place}).write(s); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {

@@ -210,17 +210,3 @@ func TestExamplesParse(t *testing.T) {
 		t.Errorf("found %d examples", seen)
 	}
 }
-
-func TestRootName(t *testing.T) {
-	names := map[string]string{}
-	for _, image := range []string{"/a/b.img", "/a-b.img", "/x/a/b.img", "/" + strings.Repeat("ä/", 2000) + strings.Repeat("x", 255), "/a/ü b\n.img"} {
-		name := rootName(image)
-		if len(name) > 255 || strings.ContainsRune(name, '/') {
-			t.Errorf("rootName(%.40q) = %q, no file name", image, name)
-		}
-		if other, taken := names[name]; taken {
-			t.Errorf("%.40q and %.40q share the root %q", image, other, name)
-		}
-		names[name] = image
-	}
-}
