@@ -3,11 +3,19 @@
 # names}, ...]}. A file that does not compile is named on standard error and
 # left out, as py3compile does: packages ship broken files on purpose, for
 # their tests.
+#
+# What a process compiled before could show in the bytes of a file (which
+# objects are shared), so the files are dealt to processes in shares of a fixed
+# number, in the order given: the number of cores decides only how many of them
+# run at once.
 import _frozen_importlib_external as external
 import _imp
+import gc
 import json
 import os
 import sys
+
+SHARE = 32
 
 
 def compile_one(source, result, shown):
@@ -24,8 +32,19 @@ def compile_one(source, result, shown):
         f.write(external._code_to_hash_pyc(code, digest, False))
 
 
+def compile_all(files):
+    for file in files:
+        try:
+            compile_one(**file)
+        except BaseException as error:
+            print(f'{file["shown"]}: {error!r}', file=sys.stderr)
+            return 1
+    return 0
+
+
 def main():
     order = json.load(sys.stdin)
+    files = order['files']
     running = 0
     failed = False
 
@@ -35,16 +54,12 @@ def main():
         running -= 1
         failed = failed or status != 0
 
-    for file in order['files']:
+    gc.disable()  # a share's memory goes with its process
+    for start in range(0, len(files), SHARE):
         if running >= order['cores']:
             wait()
         if os.fork() == 0:
-            try:
-                compile_one(**file)
-            except BaseException as error:
-                print(f'{file["shown"]}: {error!r}', file=sys.stderr)
-                os._exit(1)
-            os._exit(0)
+            os._exit(compile_all(files[start:start + SHARE]))
         running += 1
     while running:
         wait()

@@ -29,8 +29,9 @@ var pythonMinimal = regexp.MustCompile(`^python(3\.[0-9]+)-minimal$`)
 //
 // Files are marked as unchecked: their sources never change beneath them, and
 // all times are the same anyway. Their recorded paths are those of the running
-// machine. Each file is compiled in a process of its own, because what a
-// process did before can show in the bytes (which objects are shared).
+// machine. The script shares the files out to processes in a way that does not
+// depend on the number of processors, because what a process did before could
+// show in the bytes.
 func PythonBytecode() Effect {
 	return Effect{
 		Name:   "python-bytecode",
