@@ -1,7 +1,6 @@
 package test
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -265,87 +264,4 @@ func TestUnknownPackages(t *testing.T) {
 		}
 	})
 	refuses(t, reprise(t, toolLimit, "tool", "-p", "gdiskk", "--", "sgdisk"), 3, `"gdiskk"`, "do:   write gdisk")
-}
-
-// TestJSONAndDryRun holds that a program can read every line that --json
-// prints, and that --dry-run changes nothing.
-func TestJSONAndDryRun(t *testing.T) {
-	r := liveRig(t)
-	dir := t.TempDir()
-	copyFile(t, r.lock, filepath.Join(dir, "x.lock"))
-	image := filepath.Join(dir, "x.img")
-	build := []string{"--json", "build", "live-rig", "--authorize", r.keyFile + ".pub", "-o", image}
-	events := func(r result) map[string]int {
-		t.Helper()
-		seen := map[string]int{}
-		for line := range strings.Lines(r.stdout) {
-			var e struct{ Event string }
-			if err := json.Unmarshal([]byte(line), &e); err != nil || e.Event == "" {
-				t.Errorf("%q is no event: %v", line, err)
-			}
-			seen[e.Event]++
-		}
-		return seen
-	}
-	paths := func() []string {
-		names, err := os.ReadDir(filepath.Join(store, "nix/store"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var all []string
-		for _, n := range names {
-			if !strings.HasSuffix(n.Name(), ".lock") {
-				all = append(all, n.Name())
-			}
-		}
-		return all
-	}
-	unchanged(t, dir, func() {
-		before := paths()
-		dry := reprise(t, toolLimit, append(build, "--dry-run")...)
-		if seen := events(dry); dry.code != 0 || seen["plan"] != 1 {
-			t.Errorf("build --dry-run: %+v", dry)
-		}
-		for _, verb := range []string{"lock", "update"} {
-			if r := reprise(t, toolLimit, "--json", verb, "live-rig", "--lock", filepath.Join(dir, "x.lock"), "--dry-run"); r.code != 0 {
-				t.Errorf("%s --dry-run: %+v", verb, r)
-			} else {
-				events(r)
-			}
-		}
-		gc := reprise(t, toolLimit, "store", "gc", "--dry-run")
-		if gc.code != 0 || !strings.HasPrefix(gc.stdout, "would remove ") {
-			t.Errorf("store gc --dry-run: %+v", gc)
-		}
-		if diff := cmp.Diff(before, paths()); diff != "" {
-			t.Errorf("dry runs changed the store:\n%s", diff)
-		}
-	})
-	made := reprise(t, buildLimit, build...)
-	if seen := events(made); made.code != 0 || seen["result"] != 1 || seen["start"] == 0 || seen["start"] != seen["done"] {
-		t.Errorf("build --json: %v, %+v", seen, made)
-	}
-	again := reprise(t, buildLimit, build...)
-	if seen := events(again); again.code != 0 || seen["start"] != 0 || !strings.Contains(again.stdout, `"unchanged"`) {
-		t.Errorf("build --json again: %v, %+v", seen, again)
-	}
-	if r := reprise(t, toolLimit, "--json", "lock", "live-rig", "--lock", filepath.Join(dir, "nosuch", "x.lock")); r.code != 1 || events(r)["error"] != 1 {
-		t.Errorf("lock --json: %+v", r)
-	}
-
-	// In a pipe each task has a line at its start and one at its end, and no
-	// control character moves anybody's cursor.
-	os.Remove(image)
-	plain := reprise(t, buildLimit, build[1:]...)
-	if plain.code != 0 {
-		t.Fatalf("%+v", plain)
-	}
-	for _, c := range plain.stdout + plain.stderr {
-		if c < ' ' && c != '\n' {
-			t.Fatalf("control character %q in %q", c, plain.stdout+plain.stderr)
-		}
-	}
-	if starts, ends := strings.Count(plain.stderr, "write x.img: "), strings.Count(plain.stderr, "write x.img: done, "); starts != 2 || ends != 1 {
-		t.Errorf("lines of the task: %q", plain.stderr)
-	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -315,8 +314,7 @@ func explainGone(err error, profile, lockFile string) error {
 
 // tellPlan prints what a build would fetch.
 func (s *session) tellPlan(ctx context.Context, l *lock.Lock) error {
-	s.finished()
-	s.finished = func() {}
+	s.endProgress()
 	var paths []storepath.Path
 	for _, p := range l.Packages {
 		if path, known, err := recipe.PackagePath(p); err == nil && known {
@@ -339,7 +337,7 @@ func (s *session) tellPlan(ctx context.Context, l *lock.Lock) error {
 		}
 	}
 	if s.json {
-		return json.NewEncoder(s.stdout).Encode(map[string]any{"event": "plan", "packages": len(l.Packages), "fetch": count, "bytes": bytes})
+		return s.emit("plan", fields{"packages": len(l.Packages), "fetch": count, "bytes": bytes})
 	}
 	fmt.Fprintf(s.stdout, "%d of %d packages to fetch, %s (%d bytes); then compose, initrd, system and image\n", count, len(l.Packages), humanize.IBytes(uint64(bytes)), bytes)
 	return nil
@@ -347,17 +345,14 @@ func (s *session) tellPlan(ctx context.Context, l *lock.Lock) error {
 
 // result tells what was made.
 func (a *app) result(d *diskImage, out, state string) error {
-	a.finished()
-	a.finished = func() {}
+	a.endProgress()
 	info, err := os.Stat(out)
 	if err != nil {
 		return err
 	}
 	held := allocated(info)
 	if a.json {
-		return json.NewEncoder(a.stdout).Encode(map[string]any{
-			"event": "result", "image": out, "state": state, "bytes": info.Size(), "allocated": held, "system": d.system,
-		})
+		return a.emit("result", fields{"image": out, "state": state, "bytes": info.Size(), "allocated": held, "system": d.system})
 	}
 	fmt.Fprintf(a.stdout, "%s: %s, %s on disk of %s (%d bytes)\n  system %s\n  ways in: %s\n  try it:  reprise run %s\n",
 		out, state, humanize.IBytes(uint64(held)), humanize.IBytes(uint64(info.Size())), info.Size(), d.system, strings.Join(d.cfg.WaysIn(), "; "), out)

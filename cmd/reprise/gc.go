@@ -24,6 +24,21 @@ type collected struct {
 	Failed []string       // names of directories that --keep-failed left
 }
 
+// fields are what --json tells of it.
+func (c *collected) fields(dryRun bool) fields {
+	paths, trees := []string{}, []string{}
+	for _, p := range c.Paths {
+		paths = append(paths, p.Base)
+	}
+	for _, t := range c.Trees {
+		trees = append(trees, t.Name)
+	}
+	return fields{
+		"dryRun": dryRun, "bytes": c.Bytes, "paths": paths, "trees": trees,
+		"images": append([]string{}, c.Images...), "failed": append([]string{}, c.Failed...),
+	}
+}
+
 // others names what is no store path: ", 2 tool roots, 1 failed build".
 func (c *collected) others() string {
 	var text strings.Builder

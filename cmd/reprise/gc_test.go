@@ -64,7 +64,14 @@ func TestCollectImages(t *testing.T) {
 	check(os.WriteFile(filepath.Join(s.StateDir("failed"), "x-1", "build", "log"), make([]byte, 1000), 0o444))
 	check(s.Close())
 
-	gc := func(args ...string) (c collected) {
+	type told struct {
+		Event  string
+		Paths  []string
+		Images []string
+		Failed []string
+		Bytes  int64
+	}
+	gc := func(args ...string) (c told) {
 		t.Helper()
 		var stdout, stderr bytes.Buffer
 		args = append([]string{"--store", filepath.Join(dir, "store"), "--json", "store", "gc"}, args...)
@@ -73,6 +80,9 @@ func TestCollectImages(t *testing.T) {
 		}
 		lines := strings.Split(strings.TrimSpace(stdout.String()), "\n")
 		check(json.Unmarshal([]byte(lines[len(lines)-1]), &c))
+		if c.Event != "result" {
+			t.Errorf("%q is no result", lines[len(lines)-1])
+		}
 		return c
 	}
 	removed := gc()

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -90,23 +89,24 @@ func (a *app) relock(ctx context.Context, profile, file string, fresh []string, 
 	if err != nil {
 		return err
 	}
-	a.finished()
-	a.finished = func() {}
+	a.endProgress()
 	changes := compare(old, l)
 	for _, c := range changes {
 		if a.json {
-			json.NewEncoder(a.stdout).Encode(c)
+			a.emit(c.kind, fields{"package": c.name, "from": c.from, "to": c.to})
 		} else {
 			fmt.Fprintln(a.stdout, c)
 		}
 	}
-	if dryRun {
-		return nil
+	if !dryRun {
+		if err := writeLock(file, l); err != nil {
+			return err
+		}
 	}
-	if err := writeLock(file, l); err != nil {
-		return err
-	}
-	if !a.json {
+	switch {
+	case a.json:
+		return a.emit("result", fields{"lock": file, "dryRun": dryRun, "packages": len(l.Packages), "changes": len(changes)})
+	case !dryRun:
 		fmt.Fprintf(a.stdout, "%s: %d packages, %d changes\n", file, len(l.Packages), len(changes))
 	}
 	return nil
@@ -114,20 +114,19 @@ func (a *app) relock(ctx context.Context, profile, file string, fresh []string, 
 
 // A change is one package that differs between two locks.
 type change struct {
-	Event   string `json:"event"` // "added", "removed", "changed"
-	Package string `json:"package"`
-	From    string `json:"from,omitempty"`
-	To      string `json:"to,omitempty"`
+	kind     string // "added", "removed", "changed"
+	name     string
+	from, to string // versions; "" for none
 }
 
 func (c change) String() string {
-	switch c.Event {
+	switch c.kind {
 	case "added":
-		return fmt.Sprintf("+ %s %s", c.Package, c.To)
+		return fmt.Sprintf("+ %s %s", c.name, c.to)
 	case "removed":
-		return fmt.Sprintf("- %s %s", c.Package, c.From)
+		return fmt.Sprintf("- %s %s", c.name, c.from)
 	}
-	return fmt.Sprintf("  %s %s → %s", c.Package, c.From, c.To)
+	return fmt.Sprintf("  %s %s → %s", c.name, c.from, c.to)
 }
 
 func compare(old, now *lock.Lock) []change {
@@ -150,6 +149,6 @@ func compare(old, now *lock.Lock) []change {
 	for name, from := range was {
 		changes = append(changes, change{"removed", name, from, ""})
 	}
-	slices.SortFunc(changes, func(a, b change) int { return strings.Compare(a.Package, b.Package) })
+	slices.SortFunc(changes, func(a, b change) int { return strings.Compare(a.name, b.name) })
 	return changes
 }

@@ -42,6 +42,9 @@ func (a *app) growRootCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if r.Changed() && a.json {
+				return a.emit("result", fields{"bytes": r.FSAfter})
+			}
 			if r.Changed() {
 				fmt.Fprintf(a.stdout, "the root file system grew to %s\n", humanize.IBytes(uint64(r.FSAfter)))
 			}

@@ -98,15 +98,19 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// jsonLines holds that every line of a file is one JSON object.
+// jsonLines holds that every line of a file is one event, and that there is one.
 func jsonLines(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: jsonlines FILE")
 	}
-	for line := range strings.Lines(ts.ReadFile(args[0])) {
-		var object map[string]any
-		if err := json.Unmarshal([]byte(line), &object); err != nil {
-			ts.Fatalf("%q is no JSON object: %v", line, err)
+	text := ts.ReadFile(args[0])
+	if text == "" {
+		ts.Fatalf("%s holds no event", args[0])
+	}
+	for line := range strings.Lines(text) {
+		var object struct{ Event string }
+		if err := json.Unmarshal([]byte(line), &object); err != nil || object.Event == "" {
+			ts.Fatalf("%q is no JSON object with an event: %v", line, err)
 		}
 	}
 }

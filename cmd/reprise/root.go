@@ -63,9 +63,33 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	fmt.Fprintf(stderr, "reprise: %s\n", text)
 	if a.json {
-		json.NewEncoder(stdout).Encode(map[string]any{"event": "error", "code": code, "text": text})
+		a.emit("error", fields{"code": code, "text": text})
 	}
 	return code
+}
+
+// fields are what an event tells, besides its name.
+type fields map[string]any
+
+// emit writes an event on standard output: see docs/json.md.
+func (a *app) emit(event string, f fields) error {
+	f["event"] = event
+	return json.NewEncoder(a.stdout).Encode(f)
+}
+
+// childOutput is where the output of a program goes that reprise runs: with
+// --json standard output is for events alone.
+func (a *app) childOutput() io.Writer {
+	if a.json {
+		return a.stderr
+	}
+	return a.stdout
+}
+
+// endProgress ends the live lines before results are printed.
+func (a *app) endProgress() {
+	a.finished()
+	a.finished = func() {}
 }
 
 func (a *app) root() *cobra.Command {
@@ -74,6 +98,10 @@ func (a *app) root() *cobra.Command {
 		Short: "bootable images of a purely functional Linux for musicians, from one file",
 		Long: `reprise turns one file into a bootable image of a purely functional Linux for
 musicians. The same file and lock always give the same bytes.
+
+With --json standard output holds nothing but JSON objects, one a line, each with
+an "event": progress, results, and the error that ended the run. What a program
+or machine says that reprise runs goes to standard error then.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 bad configuration or lock,
 4 store damaged, 130 interrupted.`,
@@ -95,7 +123,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 bad configuration or lock,
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.store, "store", "", "`directory` that holds nix/store (default $REPRISE_STORE, else reprise below the user's data directory)")
 	flags.StringArrayVar(&a.mirrors, "mirror", nil, "Debian mirror `URL`, or SUITE=URL (default $REPRISE_MIRROR, else the configuration's, else this machine's apt sources)")
-	flags.BoolVar(&a.json, "json", false, "progress and results as one JSON object a line")
+	flags.BoolVar(&a.json, "json", false, "write progress and results as JSON objects, one a line")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "no progress")
 	flags.IntVarP(&a.jobs, "jobs", "j", 0, "`number` of builds at a time (default: one per processor)")
 	flags.BoolVar(&a.offline, "offline", false, "do not ask the mirror for news; use what was fetched before")

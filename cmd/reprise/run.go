@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -32,7 +33,10 @@ func (a *app) runCommand() *cobra.Command {
 		Short: "try an image in QEMU",
 		Long: `Boot an image in QEMU from the store. The serial console is this terminal; Ctrl-]
 leaves it and ends the machine. ssh is forwarded on a port of this machine that
-is printed first. The image itself is not changed unless --keep is given.`,
+is printed first. The image itself is not changed unless --keep is given.
+
+With --json the event "machine" tells the port, and the serial console is on
+standard error.`,
 		Example: "  reprise run live-rig.img\n  reprise run --bios --window live-rig.img",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -97,12 +101,24 @@ func (a *app) runImage(ctx context.Context, o vm.Options) error {
 		return err
 	}
 	defer m.Close()
-	a.finished()
-	a.finished = func() {}
-	_, port, _ := net.SplitHostPort(m.SSHAddr())
-	fmt.Fprintf(a.stderr, "log in:  ssh -p %s USER@127.0.0.1, such as rig of the live-rig; Ctrl-] ends the machine\n", port)
+	a.endProgress()
+	host, port, err := net.SplitHostPort(m.SSHAddr())
+	if err != nil {
+		return err
+	}
+	if a.json {
+		number, err := strconv.Atoi(port)
+		if err != nil {
+			return err
+		}
+		if err := a.emit("machine", fields{"image": image, "sshHost": host, "sshPort": number}); err != nil {
+			return err
+		}
+	} else {
+		fmt.Fprintf(a.stderr, "log in:  ssh -p %s USER@%s, such as rig of the live-rig; Ctrl-] ends the machine\n", port, host)
+	}
 	in, inOK := a.stdin.(*os.File)
-	out, outOK := a.stdout.(*os.File)
+	out, outOK := a.childOutput().(*os.File)
 	if !inOK || !outOK {
 		return m.Wait(ctx)
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -45,7 +44,7 @@ func (a *app) storeCommand() *cobra.Command {
 					harm++
 				}
 				if a.json {
-					json.NewEncoder(a.stdout).Encode(d)
+					a.emit("damage", fields{"path": d.Path, "kind": d.Kind, "detail": d.Detail})
 				} else {
 					fmt.Fprintln(a.stdout, d)
 				}
@@ -57,6 +56,9 @@ func (a *app) storeCommand() *cobra.Command {
 				}
 				return &diag.Failure{Code: diag.ExitStore, Err: diag.Problem{File: s.Root(), Got: "the store is damaged in " + places,
 					Want: "paths as they were registered", Do: "look after the disk; begin a new store with --store DIR, or remove this one and build again"}}
+			}
+			if a.json {
+				return a.emit("result", fields{"store": s.Root(), "harmless": len(damage)})
 			}
 			return nil
 		},
@@ -81,7 +83,7 @@ that nobody uses and the directories that --keep-failed left go too.`,
 			}
 			a.endProgress()
 			if a.json {
-				return json.NewEncoder(a.stdout).Encode(report)
+				return a.emit("result", report.fields(dryRun))
 			}
 			verb := "removed"
 			if dryRun {
@@ -113,7 +115,7 @@ that nobody uses and the directories that --keep-failed left go too.`,
 				return err
 			}
 			if a.json {
-				return json.NewEncoder(a.stdout).Encode(map[string]any{"event": "path", "path": p, "place": s.Real(p)})
+				return a.emit("result", fields{"path": p, "place": s.Real(p)})
 			}
 			fmt.Fprintln(a.stdout, s.Real(p))
 			return nil
@@ -121,12 +123,6 @@ that nobody uses and the directories that --keep-failed left go too.`,
 	}
 	c.AddCommand(verify, gc, path)
 	return c
-}
-
-// endProgress ends the live lines before results are printed.
-func (a *app) endProgress() {
-	a.finished()
-	a.finished = func() {}
 }
 
 // openStore opens a store that is there, for work that needs no sandbox and

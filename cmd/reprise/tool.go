@@ -35,7 +35,8 @@ func (a *app) toolCommand() *cobra.Command {
 		Long: `Run a program of Debian packages that this machine need not have: they are
 fetched into the store with what they depend on and shown as a read-only root.
 The program sees nothing of this machine but what --bind gives it. The exit
-status is the program's; 128 and the signal's number when a signal ended it.`,
+status is the program's; 128 and the signal's number when a signal ended it.
+With --json all that the program writes goes to standard error.`,
 		Example: "  reprise tool -p gdisk --bind live-rig.img:/img -- sgdisk -v /img",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if f.where {
@@ -78,9 +79,11 @@ func (a *app) runTool(cmd *cobra.Command, args []string, f toolFlags) error {
 	if err != nil {
 		return err
 	}
-	a.finished()
-	a.finished = func() {}
+	a.endProgress()
 	if f.where {
+		if a.json {
+			return a.emit("result", fields{"root": root.Dir()})
+		}
 		fmt.Fprintln(a.stdout, root.Dir())
 		return nil
 	}
@@ -95,12 +98,15 @@ func (a *app) runTool(cmd *cobra.Command, args []string, f toolFlags) error {
 	spec.Network = f.network
 	spec.AllIDs = f.identity
 	spec.Nests = f.nests
-	spec.Stdin, spec.Stdout, spec.Stderr = a.stdin, a.stdout, a.stderr
+	spec.Stdin, spec.Stdout, spec.Stderr = a.stdin, a.childOutput(), a.stderr
 	spec.Binds = append(spec.Binds, binds...)
 	err = sandbox.Run(ctx, spec)
 	var status *sandbox.ExitError
 	if errors.As(err, &status) {
 		return &diag.Failure{Code: status.Status(), Err: fmt.Errorf("%s: %w", args[0], err)}
+	}
+	if err == nil && a.json {
+		return a.emit("result", fields{"program": args[0], "code": 0})
 	}
 	return err
 }
