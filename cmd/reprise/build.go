@@ -312,37 +312,6 @@ func explainGone(err error, profile, lockFile string) error {
 	return err
 }
 
-// tellPlan prints what a build would fetch.
-func (s *session) tellPlan(ctx context.Context, l *lock.Lock) error {
-	s.endProgress()
-	var paths []storepath.Path
-	for _, p := range l.Packages {
-		if path, known, err := recipe.PackagePath(p); err == nil && known {
-			paths = append(paths, path)
-		}
-	}
-	valid, err := s.store.Valid(ctx, paths...)
-	if err != nil {
-		return err
-	}
-	var bytes int64
-	var count int
-	for _, p := range l.Packages {
-		if path, known, err := recipe.PackagePath(p); err != nil || !known || !valid[path] {
-			bytes += p.Size
-			count++
-			if !s.json {
-				fmt.Fprintf(s.stdout, "fetch and unpack  %s %s (%s)\n", p.Name, p.Version, humanize.IBytes(uint64(p.Size)))
-			}
-		}
-	}
-	if s.json {
-		return s.emit("plan", fields{"packages": len(l.Packages), "fetch": count, "bytes": bytes})
-	}
-	fmt.Fprintf(s.stdout, "%d of %d packages to fetch, %s (%d bytes); then compose, initrd, system and image\n", count, len(l.Packages), humanize.IBytes(uint64(bytes)), bytes)
-	return nil
-}
-
 // result tells what was made.
 func (a *app) result(d *diskImage, out, state string) error {
 	a.endProgress()
