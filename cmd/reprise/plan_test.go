@@ -42,7 +42,8 @@ unpack            fetched 1 (fetched before)
 	if diff := cmp.Diff(want, text.String()); diff != "" {
 		t.Errorf("the plan (-want +got):\n%s", diff)
 	}
-	if _, err := planOf(&lock.Lock{Packages: []lock.Package{{Name: "x", Version: "1", SHA256: "none"}}}, nil); err == nil {
-		t.Error("a package without a hash has a plan")
+	l.Packages[0].NarHash = "none"
+	if _, err := planOf(l, nil); err == nil {
+		t.Error("a package whose hash is none has a plan")
 	}
 }
