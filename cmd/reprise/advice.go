@@ -15,12 +15,12 @@ import (
 // advised adds what to do about faults of the surroundings, which the package
 // that met them cannot know: a mirror that does not answer, a full disk.
 func (a *app) advised(err error) error {
-	asked := new(url.Error)
+	asked, full := new(url.Error), noRoom(err)
 	switch {
 	case strings.Contains(err.Error(), "\n  do: "):
 		return err
-	case diskFull(err):
-		return fmt.Errorf("%w\n  want: room on the disk (no space left on device)\n  do:   make room; reprise store gc removes what nothing needs from the store", err)
+	case full != 0:
+		return fmt.Errorf("%w\n  want: room on the disk (%s)\n  do:   make room; reprise store gc removes what nothing needs from the store", err, full.Error())
 	case errors.As(err, &asked):
 		return fmt.Errorf("%w\n  want: a mirror that answers\n  do:   look after the network, or name another mirror with --mirror URL; what has come is kept", err)
 	case a.offline && strings.Contains(err.Error(), "offline: "):
@@ -29,22 +29,25 @@ func (a *app) advised(err error) error {
 	return err
 }
 
-// diskFull reports whether a full disk is behind err: in this process, in its
-// database, or in a builder, of whose words there is only the log.
-func diskFull(err error) bool {
-	said := func(text string) bool {
-		return strings.Contains(text, syscall.ENOSPC.Error()) || strings.Contains(text, "database or disk is full")
+// noRoom returns what is behind err when that is a full disk (ENOSPC) or a used
+// up quota (EDQUOT), else 0: in this process, in its database, or in a builder,
+// of whose words there is only the log.
+func noRoom(err error) syscall.Errno {
+	for _, full := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT} {
+		if errors.Is(err, full) {
+			return full
+		}
 	}
-	if errors.Is(err, syscall.ENOSPC) || said(err.Error()) {
-		return true
+	if full := saysNoRoom(err.Error()); full != 0 {
+		return full
 	}
 	build := new(realise.BuildError)
 	if !errors.As(err, &build) || build.Log == "" {
-		return false
+		return 0
 	}
 	f, openErr := os.Open(build.Log)
 	if openErr != nil {
-		return false
+		return 0
 	}
 	defer f.Close()
 	const end = 4096 // bytes: the last lines of any builder of ours
@@ -52,5 +55,18 @@ func diskFull(err error) bool {
 		f.Seek(-end, io.SeekEnd)
 	}
 	text, _ := io.ReadAll(io.LimitReader(f, end))
-	return said(string(text))
+	return saysNoRoom(string(text))
+}
+
+// saysNoRoom is noRoom for words: ours, SQLite's, and those of C programs, which
+// begin with a capital.
+func saysNoRoom(text string) syscall.Errno {
+	text = strings.ToLower(text)
+	switch {
+	case strings.Contains(text, syscall.ENOSPC.Error()), strings.Contains(text, "database or disk is full"):
+		return syscall.ENOSPC
+	case strings.Contains(text, syscall.EDQUOT.Error()):
+		return syscall.EDQUOT
+	}
+	return 0
 }
