@@ -186,7 +186,6 @@ func ownUnits(cfg *config.Config) (files []unitFile, links []unit.Link) {
 	}
 	add("reprise-grow-root.service", `[Unit]
 Description=Grow the root file system to its disk
-Documentation=man:reprise(1)
 After=local-fs.target
 
 [Service]
