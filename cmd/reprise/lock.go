@@ -22,7 +22,11 @@ func (a *app) lockCommand() *cobra.Command {
 		Use:   "lock PROFILE|FILE",
 		Short: "choose exact packages for a configuration and write the lock",
 		Long: `Resolve what the configuration asks for and write the lock: exact versions, sizes
-and hashes. Versions that the lock already has are kept; see reprise update.`,
+and hashes. Versions that the lock already has are kept; see reprise update.
+
+The lock is reprise.lock beside the file, so configurations in one directory share
+it, and each takes it from the other when they ask for different packages: give
+each a directory, or a lock of its own with --lock, here and to reprise build.`,
 		Example:           "  reprise lock my-rig.jsonnet",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeProfiles,
