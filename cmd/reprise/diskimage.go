@@ -19,6 +19,7 @@ import (
 	"reprise/internal/config"
 	"reprise/internal/lock"
 	"reprise/internal/recipe"
+	"reprise/store/generation"
 	"reprise/store/storepath"
 )
 
@@ -226,12 +227,13 @@ func (d *diskImage) entries(ctx context.Context) ([]image.Entry, error) {
 		image.Directory("nix/var/nix/gcroots", 0o755),
 		link("nix/var/nix/gcroots/profiles", "/nix/var/nix/profiles"),
 		image.Directory("nix/var/nix/profiles", 0o755),
-		link("nix/var/nix/profiles/system", "system-1-link"),
-		link("nix/var/nix/profiles/system-1-link", string(d.system)),
 		image.Directory("nix/var/nix/temproots", 0o755),
 		image.Directory("root", 0o700),
 		image.Directory("srv", 0o755),
 		image.Directory("var", 0o755),
+	}
+	for _, l := range generation.First("system", d.system) {
+		entries = append(entries, link("nix/var/nix/profiles/"+l.Name, l.Target))
 	}
 	for _, p := range closure {
 		tree, err := image.Tree(ctx, strings.TrimPrefix(string(p), "/"), d.store.Real(p))

@@ -57,6 +57,17 @@ func Of(s *store.Store, name string) (*Profile, error) {
 // LinkName returns the name of the link of generation n: "system-2-link".
 func LinkName(profile string, n int) string { return fmt.Sprintf("%s-%d-link", profile, n) }
 
+// A Link is a symbolic link in the directory of profiles.
+type Link struct{ Name, Target string }
+
+// First returns what Set makes of a profile without generations: the link of
+// generation 1, and the profile. It is for a store that is written as a whole,
+// such as the one of a disk image.
+func First(profile string, path storepath.Path) []Link {
+	link := LinkName(profile, 1)
+	return []Link{{link, string(path)}, {profile, link}}
+}
+
 // parseLink returns the number in a name that LinkName made.
 func parseLink(profile, name string) (n int, ok bool) {
 	digits, ok := strings.CutPrefix(name, profile+"-")

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -117,6 +119,32 @@ func TestGenerations(t *testing.T) {
 	}
 	if !slices.ContainsFunc(roots, func(r store.Root) bool { return r.Link == p.link(3) && r.Target == one }) {
 		t.Errorf("generation 3 is none of the roots %v", roots)
+	}
+}
+
+// TestFirst holds that First is what Set does.
+func TestFirst(t *testing.T) {
+	s, p := newProfile(t)
+	path := add(t, s, "1")
+	if _, err := p.Set(t.Context(), path); err != nil {
+		t.Fatal(err)
+	}
+	var made []Link
+	entries, err := os.ReadDir(s.Profiles())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		target, err := os.Readlink(filepath.Join(s.Profiles(), e.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		made = append(made, Link{e.Name(), target})
+	}
+	want := First("system", path)
+	slices.SortFunc(want, func(a, b Link) int { return strings.Compare(a.Name, b.Name) })
+	if !slices.Equal(made, want) {
+		t.Errorf("Set made %q, First says %q", made, want)
 	}
 }
 
