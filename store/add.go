@@ -229,7 +229,7 @@ func (s *Store) addFile(ctx context.Context, name, src string) (storepath.Path, 
 	if err := s.step("copy a file"); err != nil {
 		return "", err
 	}
-	if err := copyFile(real, tmp, info.Mode()); err != nil {
+	if err := tree.CopyFile(real, tmp, info.Mode().Perm()|0o400); err != nil {
 		return "", err
 	}
 	if err := tree.Canonicalise(tmp); err != nil {
@@ -245,20 +245,6 @@ func (s *Store) addFile(ctx context.Context, name, src string) (storepath.Path, 
 	}
 	_, err = s.publish(ctx, tmp, Info{Path: p, NarHash: sum, NarSize: size, CA: CAFixed(true, sum)})
 	return p, err
-}
-
-func copyFile(src, dst string, mode os.FileMode) error {
-	in, err := os.Open(src)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := os.OpenFile(dst, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(out, in)
-	return errors.Join(err, out.Chmod(mode.Perm()|0o400), out.Close())
 }
 
 // AddFlat moves the plain file src, whose SHA-256 must be sum, to its valid

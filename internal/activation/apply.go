@@ -11,6 +11,8 @@ import (
 	"os"
 	"path"
 	"strings"
+
+	"reprise/internal/layer"
 )
 
 // Options are what Apply takes from its surroundings.
@@ -151,28 +153,13 @@ func (a *applier) settle(name string, mode, uid, gid uint32) error {
 		if err := a.opt.Chown(a.root, name, int(uid), int(gid)); err != nil {
 			return err
 		}
-	} else if info.Mode()&modeBits == fileMode(mode) {
+	} else if info.Mode()&modeBits == layer.FileMode(mode) {
 		return nil
 	}
-	return a.root.Chmod(name, fileMode(mode))
+	return a.root.Chmod(name, layer.FileMode(mode))
 }
 
 const modeBits = fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky
-
-// fileMode turns the 12 bits of chmod(2) into Go's.
-func fileMode(mode uint32) fs.FileMode {
-	m := fs.FileMode(mode & 0o777)
-	if mode&0o4000 != 0 {
-		m |= fs.ModeSetuid
-	}
-	if mode&0o2000 != 0 {
-		m |= fs.ModeSetgid
-	}
-	if mode&0o1000 != 0 {
-		m |= fs.ModeSticky
-	}
-	return m
-}
 
 // write makes name hold data, whole or not at all.
 func (a *applier) write(name string, data []byte, mode, uid, gid uint32) error {

@@ -3,8 +3,6 @@ package builder
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +13,7 @@ import (
 	"reprise/initrd/build"
 	"reprise/internal/builder/spec"
 	"reprise/internal/layer"
+	"reprise/store/tree"
 )
 
 // buildInitrd writes out/initrd.
@@ -46,10 +45,7 @@ func buildProgram(_ context.Context, s spec.Program, out string) error {
 	if err := os.MkdirAll(filepath.Join(out, "usr/bin"), 0o755); err != nil {
 		return err
 	}
-	if err := copyFile(string(s.File), filepath.Join(out, binary)); err != nil {
-		return err
-	}
-	if err := os.Chmod(filepath.Join(out, binary), 0o555); err != nil {
+	if err := tree.CopyFile(string(s.File), filepath.Join(out, binary), 0o555); err != nil {
 		return err
 	}
 	info, err := os.Stat(filepath.Join(out, binary))
@@ -113,7 +109,7 @@ func buildSystem(_ context.Context, s spec.System, out string) error {
 		"root.erofs":      filepath.Join(string(s.Root), "root.erofs"),
 		"activation.json": filepath.Join(string(s.Activation), "usr/lib/reprise/activation.json"),
 	} {
-		if err := copyFile(source, filepath.Join(out, name)); err != nil {
+		if err := tree.CopyFile(source, filepath.Join(out, name), 0o444); err != nil {
 			return err
 		}
 	}
@@ -130,21 +126,4 @@ func buildSystem(_ context.Context, s spec.System, out string) error {
 	}
 	slices.Sort(lines)
 	return os.WriteFile(filepath.Join(out, "closure"), []byte(strings.Join(lines, "\n")+"\n"), 0o444)
-}
-
-func copyFile(from, to string) error {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := os.Create(to)
-	if err != nil {
-		return err
-	}
-	defer out.Close()
-	if _, err := io.Copy(out, in); err != nil {
-		return fmt.Errorf("copy %q: %w", from, err)
-	}
-	return out.Close()
 }

@@ -253,7 +253,7 @@ func (n *node) Size() int64 {
 }
 
 func (n *node) Mode() fs.FileMode {
-	mode := fileMode(n.Entry.Mode)
+	mode := layer.FileMode(n.Entry.Mode)
 	switch n.Kind {
 	case layer.Dir:
 		mode |= fs.ModeDir

@@ -32,7 +32,7 @@ func Read(image io.ReaderAt) ([]Entry, error) {
 		if !ok {
 			return fmt.Errorf("%q has no owner", name)
 		}
-		e := Entry{Layer: implicit, Entry: layer.Entry{Path: name, UID: stat.UID, GID: stat.GID, Mode: unixMode(stat.Mode)}}
+		e := Entry{Layer: implicit, Entry: layer.Entry{Path: name, UID: stat.UID, GID: stat.GID, Mode: layer.UnixMode(stat.Mode)}}
 		switch stat.Mode.Type() {
 		case fs.ModeDir:
 			e.Kind = layer.Dir
@@ -66,15 +66,4 @@ func Read(image io.ReaderAt) ([]Entry, error) {
 	}
 	slices.SortFunc(entries, func(a, b Entry) int { return strings.Compare(a.Path, b.Path) })
 	return entries, nil
-}
-
-// unixMode returns the 12 bits of chmod(2) of Go's mode.
-func unixMode(m fs.FileMode) uint32 {
-	mode := uint32(m.Perm())
-	for bit, is := range map[uint32]fs.FileMode{0o4000: fs.ModeSetuid, 0o2000: fs.ModeSetgid, 0o1000: fs.ModeSticky} {
-		if m&is != 0 {
-			mode |= bit
-		}
-	}
-	return mode
 }

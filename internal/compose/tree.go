@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +12,7 @@ import (
 
 	"reprise/internal/layer"
 	"reprise/store/storepath"
+	"reprise/store/tree"
 )
 
 // WriteTree makes the view as a directory tree at dst, which must not exist.
@@ -54,7 +53,7 @@ func (p *Plan) WriteTree(ctx context.Context, dst string, real func(storepath.Pa
 	// Modes of directories come last: one may forbid its owner to write.
 	for i := len(dirs) - 1; i >= 0; i-- {
 		e := &p.Entries[dirs[i]]
-		if err := os.Chmod(filepath.Join(dst, e.Path), fileMode(e.Mode)|0o700); err != nil {
+		if err := os.Chmod(filepath.Join(dst, e.Path), layer.FileMode(e.Mode)|0o700); err != nil {
 			return fmt.Errorf("write tree: %w", err)
 		}
 	}
@@ -73,32 +72,7 @@ func putFile(name string, e *Entry, source string) error {
 			return err
 		}
 	}
-	from, err := os.Open(source)
-	if err != nil {
-		return err
-	}
-	defer from.Close()
-	to, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(to, from)
-	return errors.Join(err, to.Chmod(fileMode(e.Mode)), to.Close())
-}
-
-// fileMode turns a manifest's mode into Go's.
-func fileMode(mode uint32) fs.FileMode {
-	m := fs.FileMode(mode & 0o777)
-	if mode&0o4000 != 0 {
-		m |= fs.ModeSetuid
-	}
-	if mode&0o2000 != 0 {
-		m |= fs.ModeSetgid
-	}
-	if mode&0o1000 != 0 {
-		m |= fs.ModeSticky
-	}
-	return m
+	return tree.CopyFile(source, name, layer.FileMode(e.Mode))
 }
 
 // CheckIdentical compares the bytes of the files that Merge took for the same

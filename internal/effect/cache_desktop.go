@@ -11,6 +11,7 @@ import (
 
 	"reprise/internal/config"
 	"reprise/internal/layer"
+	"reprise/store/tree"
 )
 
 // MIMEDatabase writes what update-mime-database makes of /usr/share/mime/packages.
@@ -337,7 +338,7 @@ func iconTree(e *Env, dir string) (string, error) {
 		case f.Kind == layer.Symlink:
 			err = os.Symlink(f.Target, target)
 		case suffix(".theme", ".icon")(f.Path):
-			err = copyFile(e.File(f.Package, f.Path), target)
+			err = tree.CopyFile(e.File(f.Package, f.Path), target, 0o644)
 		default:
 			err = os.WriteFile(target, nil, 0o644)
 		}

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"reprise/internal/config"
+	"reprise/store/tree"
 )
 
 // InfoDirectory writes /usr/share/info/dir, the menu of the info readers: what
@@ -42,7 +43,7 @@ func InfoDirectory() Effect {
 		Build: func(ctx context.Context, e *Env) error {
 			menu := filepath.Join(e.Work, "dir")
 			if e.Tools.Get("install-info") == nil {
-				if err := copyFile(e.File(e.Packages.Owner(start), start), menu); err != nil {
+				if err := tree.CopyFile(e.File(e.Packages.Owner(start), start), menu, 0o644); err != nil {
 					return err
 				}
 			} else if err := addManuals(ctx, e, manuals, menu); err != nil {

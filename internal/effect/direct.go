@@ -2,9 +2,7 @@ package effect
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -14,6 +12,7 @@ import (
 	"strings"
 
 	"reprise/internal/layer"
+	"reprise/store/tree"
 )
 
 // direct runs a program of the tools where it is unpacked, without a root: for
@@ -108,27 +107,13 @@ func (e *Env) gather(dir string, keep func(name string) bool) (string, error) {
 		if f.Kind == layer.Symlink {
 			err = os.Symlink(f.Target, target)
 		} else {
-			err = copyFile(e.File(f.Package, f.Path), target)
+			err = tree.CopyFile(e.File(f.Package, f.Path), target, 0o644)
 		}
 		if err != nil {
 			return "", err
 		}
 	}
 	return to, nil
-}
-
-func copyFile(from, to string) error {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(out, in)
-	return errors.Join(err, out.Close())
 }
 
 // tree adds every file and link below dir, which is on the file system of the
