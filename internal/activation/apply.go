@@ -111,24 +111,19 @@ func (a *applier) item(it Item) error {
 	return fmt.Errorf("unknown kind %q", it.Kind)
 }
 
-// dir makes a directory when it is absent and puts mode and owner right. A
-// symlink to a directory within the disk is somebody's choice and stays.
+// dir makes a directory when it is absent, and puts mode and owner of one that
+// is there right. It appears with both, because nobody comes back to a parent
+// that no item lists. A symlink to a directory within the disk is somebody's
+// choice and stays.
 func (a *applier) dir(name string, mode, uid, gid uint32) error {
 	info, err := a.root.Stat(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		err = a.root.Mkdir(name, 0o700)
-		if errors.Is(err, fs.ErrNotExist) { // a parent that nobody listed
-			if err = a.dir(path.Dir(name), 0o755, 0, 0); err == nil {
-				err = a.root.Mkdir(name, 0o700)
+		return a.publish(name, func(temp string) error {
+			if err := a.root.Mkdir(temp, 0o700); err != nil {
+				return err
 			}
-		}
-		if err != nil {
-			return err
-		}
-		if err := a.settle(name, mode, uid, gid); err != nil {
-			return err
-		}
-		return a.syncDir(path.Dir(name))
+			return a.settle(temp, mode, uid, gid)
+		})
 	}
 	if err != nil {
 		return err
