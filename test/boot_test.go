@@ -48,10 +48,14 @@ func (archiveQEMU) Run(ctx context.Context, c vm.Command) error {
 	if c.Stdout != nil {
 		cmd.Stdout = c.Stdout
 	}
-	cmd.Stderr = c.Stderr
+	var said bytes.Buffer
+	cmd.Stderr = &said
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 20 * time.Second
-	return cmd.Run()
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%w\n%s", err, &said)
+	}
+	return nil
 }
 
 // boot starts an image and returns the machine; it is ended with the test.

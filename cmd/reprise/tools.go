@@ -1,12 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"reprise/image"
 	"reprise/internal/compose"
@@ -40,9 +37,7 @@ func (t imageTools) Run(ctx context.Context, c image.Command) error {
 	for _, b := range c.Binds {
 		spec.Binds = append(spec.Binds, sandbox.Bind{Source: b.Source, Target: b.Target, Writable: b.Writable})
 	}
-	var said tail
-	spec.Stderr = &said
-	return said.explain(c.Argv, sandbox.Run(ctx, spec))
+	return toolbox.Run(ctx, spec)
 }
 
 func (t imageTools) ReadFile(path string) ([]byte, error) {
@@ -65,34 +60,5 @@ func (t vmTools) Run(ctx context.Context, c vm.Command) error {
 	for _, b := range c.Binds {
 		spec.Binds = append(spec.Binds, sandbox.Bind{Source: b.Source, Target: b.Target, Writable: b.Writable, Device: b.Device})
 	}
-	var said tail
-	spec.Stderr = &said
-	if c.Stderr != nil {
-		spec.Stderr = c.Stderr
-	}
-	return said.explain(c.Argv, sandbox.Run(ctx, spec))
-}
-
-// tail keeps the end of what a program writes to standard error.
-type tail struct{ bytes.Buffer }
-
-// tailBytes is enough for the last lines of any program we run.
-const tailBytes = 4096
-
-func (t *tail) Write(p []byte) (int, error) {
-	n, err := t.Buffer.Write(p)
-	if extra := t.Len() - tailBytes; extra > 0 {
-		t.Next(extra)
-	}
-	return n, err
-}
-
-func (t *tail) explain(argv []string, err error) error {
-	if err == nil {
-		return nil
-	}
-	if text := strings.TrimSpace(t.String()); text != "" {
-		return fmt.Errorf("%s: %w\n%s", argv[0], err, text)
-	}
-	return fmt.Errorf("%s: %w", argv[0], err)
+	return toolbox.Run(ctx, spec)
 }

@@ -23,6 +23,7 @@ import (
 	"reprise/internal/bootentry"
 	"reprise/internal/growroot"
 	"reprise/internal/progress"
+	"reprise/internal/toolbox"
 	"reprise/internal/vm"
 	"reprise/store/sandbox"
 )
@@ -139,11 +140,11 @@ type machines struct{ tree }
 
 func (t machines) Run(ctx context.Context, c vm.Command) error {
 	spec := t.spec()
-	spec.Argv, spec.Env, spec.Stdin, spec.Stdout, spec.Stderr, spec.Network = c.Argv, c.Env, c.Stdin, c.Stdout, c.Stderr, true
+	spec.Argv, spec.Env, spec.Stdin, spec.Stdout, spec.Network = c.Argv, c.Env, c.Stdin, c.Stdout, true
 	for _, b := range c.Binds {
 		spec.Binds = append(spec.Binds, sandbox.Bind{Source: b.Source, Target: b.Target, Writable: b.Writable, Device: b.Device})
 	}
-	return sandbox.Run(ctx, spec)
+	return toolbox.Run(ctx, spec)
 }
 
 // kernel finds the one kernel of the tree and its modules.

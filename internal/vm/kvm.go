@@ -58,7 +58,6 @@ func KVM(ctx context.Context, tools Tools) error {
 	}()
 	ctx, cancel := context.WithTimeoutCause(ctx, kvmLimit, fmt.Errorf("a guest of %d bytes had not run after %s", len(kvmCode), kvmLimit))
 	defer cancel()
-	var stderr tail
 	err = tools.Run(ctx, Command{
 		Argv: []string{
 			qemu, "-nodefaults", "-no-user-config", "-machine", "q35", "-accel", "kvm", "-cpu", "host", "-m", "64",
@@ -66,7 +65,7 @@ func KVM(ctx context.Context, tools Tools) error {
 			"-drive", "if=none,id=disk,format=raw,readonly=on,file=" + inside + "/guest", "-device", "virtio-blk-pci,drive=disk",
 		},
 		Env:   []string{"PATH=/usr/bin:/usr/sbin", "TMPDIR=" + inside, "LC_ALL=C.UTF-8"},
-		Stdin: null, Stdout: w, Stderr: &stderr,
+		Stdin: null, Stdout: w,
 		Binds: []Bind{{Source: dir, Target: inside, Writable: true}, {Source: kvmDevice, Target: kvmDevice, Writable: true, Device: true}},
 	})
 	w.Close()
@@ -77,7 +76,7 @@ func KVM(ctx context.Context, tools Tools) error {
 	case ctx.Err() != nil:
 		return fmt.Errorf("KVM: %w", context.Cause(ctx))
 	case err != nil:
-		return fmt.Errorf("KVM: %w: %s", err, stderr.String())
+		return fmt.Errorf("KVM: %w", err)
 	}
 	return errors.New("KVM: a guest ended without a word")
 }

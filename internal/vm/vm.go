@@ -15,14 +15,11 @@
 package vm
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 )
@@ -31,7 +28,8 @@ import (
 // packages qemu-system-x86, seabios, ovmf), with the network of the machine,
 // since the forwarded ssh port is opened there.
 type Tools interface {
-	// Run runs c to its end, or until ctx ends and the program with it.
+	// Run runs c to its end, or until ctx ends and the program with it. Its
+	// error holds what the program said last on standard error.
 	Run(ctx context.Context, c Command) error
 }
 
@@ -40,7 +38,6 @@ type Command struct {
 	Argv          []string // Argv[0] is a path in the tree
 	Env           []string // all of it
 	Stdin, Stdout *os.File
-	Stderr        io.Writer
 	Binds         []Bind
 }
 
@@ -112,7 +109,6 @@ type Machine struct {
 	done    chan struct{} // closed when QEMU has ended
 	err     error         // how QEMU ended; read after done
 	input   *os.File
-	stderr  tail
 	console *console
 	sshPort int
 }
@@ -179,7 +175,7 @@ func Start(ctx context.Context, o Options, tools Tools) (started *Machine, err e
 	go func() {
 		err := tools.Run(run, Command{
 			Argv: argv, Env: o.environment(), Binds: binds,
-			Stdin: guestInput, Stdout: guestOutput, Stderr: &m.stderr,
+			Stdin: guestInput, Stdout: guestOutput,
 		})
 		guestInput.Close()
 		guestOutput.Close()
@@ -210,13 +206,10 @@ func (m *Machine) Wait(ctx context.Context) error {
 	}
 }
 
-// ended tells how QEMU ended, with its last words.
+// ended tells how QEMU ended.
 func (m *Machine) ended() error {
 	if m.err == nil {
 		return nil
-	}
-	if said := m.stderr.String(); said != "" {
-		return fmt.Errorf("qemu: %w: %s", m.err, said)
 	}
 	return fmt.Errorf("qemu: %w", m.err)
 }
@@ -262,27 +255,4 @@ func (m *Machine) Close() error {
 		err = m.input.Close()
 	}
 	return errors.Join(err, os.RemoveAll(m.dir))
-}
-
-// tail keeps the last lines that a program wrote to standard error.
-type tail struct {
-	mu   sync.Mutex
-	text []byte
-}
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	const most = 4096
-	t.text = append(t.text, p...)
-	if len(t.text) > most {
-		t.text = bytes.Clone(t.text[len(t.text)-most:])
-	}
-	return len(p), nil
-}
-
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return strings.TrimSpace(string(t.text))
 }

@@ -27,8 +27,7 @@ type fakeQEMU struct {
 
 func (q fakeQEMU) Run(ctx context.Context, c Command) error {
 	if q.fails != "" {
-		fmt.Fprintln(c.Stderr, q.fails)
-		return errors.New("exit status 1")
+		return errors.New("exit status 1\n" + q.fails)
 	}
 	var dir string
 	for _, b := range c.Binds {
