@@ -13,6 +13,10 @@
 // distance against the output so far, every length against the chunk, and at
 // the end of a chunk that its input is used up exactly.
 //
+// That loop is half of the processor time of a build from nothing. It is there
+// in Go, and for amd64 in assembly, which takes a third less time; tests hold
+// one against the other.
+//
 // Sources: "LZMA specification" in the LZMA SDK 23.01 (public domain) for the
 // coder; the .xz file format 1.2.0, section 5.3.1, and the description of
 // LZMA2 chunks in xz-embedded's documentation for the container.

@@ -261,6 +261,12 @@ func (s *state) distance(n int, in []byte, rng, code uint32, at int) (d, rng2, c
 	return d + low, rng, code, at
 }
 
+// What loop may find wrong.
+const (
+	problemInput = 1 + iota // the input ends before the output
+	problemMatch            // a match of n bytes leads out of the dictionary or the output
+)
+
 // decode decodes one chunk: in is its input with slack behind it, out is the
 // window up to the end of the chunk's output, which starts at pos, valid is
 // how many bytes before pos belong to the dictionary, and since how many came
@@ -270,16 +276,36 @@ func (s *state) decode(in, out []byte, pos, valid, since int) error {
 	if end < 5 || in[0] != 0 {
 		return fmt.Errorf("%w: the range coder does not start with zero", ErrData)
 	}
-	rng := uint32(0xffffffff)
 	code := uint32(in[1])<<24 | uint32(in[2])<<16 | uint32(in[3])<<8 | uint32(in[4])
-	at := 5
 	start := pos - valid // of what a distance may reach
-	since -= pos         // since+pos counts on
+	at, pos, rng, code, n, problem := s.loop(in, out, 5, end, pos, start, since-pos, 0xffffffff, code)
+	switch problem {
+	case problemInput:
+		return fmt.Errorf("%w: a chunk's input ends before its output", ErrData)
+	case problemMatch:
+		return fmt.Errorf("%w: a match of %d bytes at distance %d, after %d bytes and with %d to go",
+			ErrData, n, uint64(s.rep0)+1, pos-start, len(out)-pos)
+	}
+	if rng < topValue {
+		code, at = code<<8|uint32(in[at]), at+1
+	}
+	if at != end || code != 0 {
+		return fmt.Errorf("%w: a chunk's input does not end where its output does", ErrData)
+	}
+	return nil
+}
+
+// loopGo decodes symbols until out is full. in holds the chunk's input up to
+// end, and slack; at is the next byte of it and pos the next of out; matches
+// reach back to start, and since+pos bytes came since the dictionary was
+// reset. It returns how far it came, and what was wrong.
+func (s *state) loopGo(in, out []byte, at, end, pos, start, since int, rng, code uint32) (at2, pos2 int, rng2, code2 uint32, n, problem int) {
 	kind := s.kind
 	rep0, rep1, rep2, rep3 := s.rep0, s.rep1, s.rep2, s.rep3
 	for pos < len(out) {
 		if at > end {
-			return fmt.Errorf("%w: a chunk's input ends before its output", ErrData)
+			problem = problemInput
+			break
 		}
 		posState := uint(pos+since) & s.pbMask
 		// In line, because it is the one bit of every symbol.
@@ -303,7 +329,8 @@ func (s *state) decode(in, out []byte, pos, valid, since int) error {
 			} else {
 				from := pos - int(rep0) - 1
 				if from < start {
-					return fmt.Errorf("%w: a distance of %d after %d bytes", ErrData, rep0, pos-start)
+					n, problem = 1, problemMatch
+					break
 				}
 				symbol, rng, code, at = matchedLiteral(probs, uint32(out[from]), in, rng, code, at)
 			}
@@ -315,7 +342,6 @@ func (s *state) decode(in, out []byte, pos, valid, since int) error {
 		*p = prob(v - v>>moveBits)
 		rng, code = rng-bound, code-bound
 		var b uint32
-		var n int
 		if b, rng, code, at = bit(&s.isRep[kind], in, rng, code, at); b == 0 {
 			rep3, rep2, rep1 = rep2, rep1, rep0
 			n, rng, code, at = s.matchLen.length(posState, in, rng, code, at)
@@ -342,8 +368,8 @@ func (s *state) decode(in, out []byte, pos, valid, since int) error {
 		}
 		from := pos - int(rep0) - 1
 		if from < start || n > len(out)-pos {
-			return fmt.Errorf("%w: a match of %d bytes at distance %d, after %d bytes and with %d to go",
-				ErrData, n, uint64(rep0)+1, pos-start, len(out)-pos)
+			problem = problemMatch
+			break
 		}
 		if distance := pos - from; distance >= n {
 			copy(out[pos:pos+n], out[from:from+n])
@@ -356,14 +382,8 @@ func (s *state) decode(in, out []byte, pos, valid, since int) error {
 		}
 		pos += n
 	}
-	if rng < topValue {
-		code, at = code<<8|uint32(in[at]), at+1
-	}
-	if at != end || code != 0 {
-		return fmt.Errorf("%w: a chunk's input does not end where its output does", ErrData)
-	}
 	s.kind, s.rep0, s.rep1, s.rep2, s.rep3 = kind, rep0, rep1, rep2, rep3
-	return nil
+	return at, pos, rng, code, n, problem
 }
 
 // afterLiteral is the state after a literal.
