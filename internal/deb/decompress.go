@@ -2,7 +2,6 @@ package deb
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"runtime"
@@ -193,7 +192,7 @@ func (s *stream) Close() error {
 			s.closed = s.close()
 		}
 		if s.err == nil {
-			s.err = errors.New("read after close")
+			s.err = errClosed
 		}
 	})
 	return s.closed

@@ -13,6 +13,7 @@ import (
 	"hash/crc64"
 	"io"
 	"runtime"
+	"sync"
 
 	"github.com/therootcompany/xz"
 
@@ -41,12 +42,20 @@ const (
 	// all but the first are held in memory until their turn.
 	maxXZBlock = 64 << 20 // bytes
 
+	// smallXZ is up to what a file of one block is decoded by its reader: for a
+	// kernel module, and most packages, other goroutines cost more than they
+	// bring.
+	smallXZ = 1 << 20 // bytes
+
 	// maxXZWorkers bounds the memory of one stream to so many blocks and
 	// dictionaries.
 	maxXZWorkers = 4
 )
 
-var errXZ = errors.New("xz: damaged data")
+var (
+	errXZ     = errors.New("xz: damaged data")
+	errClosed = errors.New("read after close")
+)
 
 // NewXZ decodes the .xz file in r, of the given size in bytes, on several
 // cores where the file has several blocks. Close must be called.
@@ -65,6 +74,9 @@ func newXZ(ctx context.Context, r *io.SectionReader) (io.ReadCloser, error) {
 			return nil, err
 		}
 		return pump(ctx, "xz", io.NopCloser(z), false), nil
+	}
+	if len(blocks) == 1 && blocks[0].plain <= smallXZ {
+		return blocks[0].open(r), nil
 	}
 	workers := min(maxXZWorkers, runtime.GOMAXPROCS(0), len(blocks))
 	for _, b := range blocks {
@@ -89,7 +101,11 @@ func newXZ(ctx context.Context, r *io.SectionReader) (io.ReadCloser, error) {
 				ahead = b.plain/chunkSize + 1
 			}
 			p := &part{form: "xz", chunks: make(chan []byte, ahead), done: func() { <-free }}
-			s.group.Go(func() { p.fill(ctx, b.open(r)) })
+			s.group.Go(func() {
+				plain := b.open(r)
+				defer plain.Close()
+				p.fill(ctx, plain)
+			})
 			select {
 			case parts <- p:
 			case <-ctx.Done():
@@ -217,26 +233,47 @@ func (b *xzBlock) packed() int64 {
 }
 
 // open returns a reader of the block's plain bytes, which fails at its end
-// when sizes or checksum are not right.
-func (b xzBlock) open(r io.ReaderAt) io.Reader {
+// when sizes or checksum are not right. Close gives its memory to the next.
+func (b xzBlock) open(r io.ReaderAt) io.ReadCloser {
 	if b.dict > maxWindow {
 		return failing{fmt.Errorf("xz: a dictionary of %d bytes, more than %d", b.dict, maxWindow)}
 	}
-	in := bufio.NewReaderSize(io.NewSectionReader(r, b.offset+b.header, (b.unpadded+3)/4*4-b.header), 128<<10)
-	packed := &io.LimitedReader{R: in, N: b.packed()}
+	x := &xzReader{b: b, decoder: decoders.Get().(*decoder), sum: newXZCheck(b.check)}
+	x.in.Reset(io.NewSectionReader(r, b.offset+b.header, (b.unpadded+3)/4*4-b.header))
+	x.packed = io.LimitedReader{R: x.in, N: b.packed()}
 	// A block that is smaller than its dictionary needs no more than itself.
 	dict := uint32(min(int64(b.dict), max(b.plain, lzma.MinDictionary)))
-	return &xzReader{b: b, in: in, packed: packed, plain: lzma.NewReader(packed, dict), sum: newXZCheck(b.check)}
+	x.plain.Reset(&x.packed, dict)
+	return x
 }
 
+// A decoder is the memory that decoding takes, a megabyte and more: far more
+// than a kernel module.
+type decoder struct {
+	in    *bufio.Reader
+	plain lzma.Reader
+}
+
+var decoders = sync.Pool{New: func() any { return &decoder{in: bufio.NewReaderSize(nil, 128<<10)} }}
+
 type xzReader struct {
+	*decoder
 	b      xzBlock
-	in     *bufio.Reader
-	packed *io.LimitedReader
-	plain  *lzma.Reader
+	packed io.LimitedReader
 	sum    hash.Hash
 	n      int64
 	err    error
+}
+
+// Close implements io.Closer. Nothing can be read afterwards.
+func (x *xzReader) Close() error {
+	if x.decoder != nil {
+		x.in.Reset(nil)
+		x.plain.Reset(nil, 0)
+		decoders.Put(x.decoder)
+		x.decoder, x.err = nil, errClosed
+	}
+	return nil
 }
 
 func (x *xzReader) Read(p []byte) (int, error) {
@@ -278,6 +315,7 @@ func (x *xzReader) end() error {
 type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
+func (f failing) Close() error             { return nil }
 
 var crc64Table = crc64.MakeTable(crc64.ECMA)
 
