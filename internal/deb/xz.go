@@ -244,6 +244,7 @@ func (b xzBlock) open(r io.ReaderAt) io.ReadCloser {
 	// A block that is smaller than its dictionary needs no more than itself.
 	dict := uint32(min(int64(b.dict), max(b.plain, lzma.MinDictionary)))
 	x.plain.Reset(&x.packed, dict)
+	x.plain.Expect(b.plain)
 	return x
 }
 

@@ -79,6 +79,14 @@ func (d *Reader) Reset(r io.Reader, dict uint32) {
 	d.needProps, d.needState, d.needDict = true, true, true
 }
 
+// Expect says that size bytes of output are to come, so that memory is taken
+// at once instead of growing. It is a hint, and bounded as all of the memory is.
+func (d *Reader) Expect(size int64) {
+	if most := int64(d.dict + 2*maxOut); int64(len(d.window)) < min(size, most) && d.pos == 0 {
+		d.window = make([]byte, min(size, most))
+	}
+}
+
 // Read implements io.Reader. It returns io.EOF after the end of the stream
 // was seen, and io.ErrUnexpectedEOF when the input ends before.
 func (d *Reader) Read(p []byte) (int, error) {
