@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -31,7 +30,10 @@ func unpackModules(ctx context.Context, cores int, files map[string]string, dir 
 	dirs := map[string]bool{}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(cores)
-	buffers := sync.Pool{New: func() any { return new(bytes.Buffer) }}
+	memory := make(chan *moduleMemory, cores) // not a sync.Pool: that forgets
+	for range cores {
+		memory <- &moduleMemory{}
+	}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		place := files[name]
 		if parent := filepath.Join(dir, filepath.Dir(name)); !dirs[parent] {
@@ -47,12 +49,15 @@ func unpackModules(ctx context.Context, cores int, files map[string]string, dir 
 			continue
 		}
 		group.Go(func() error {
-			buffer := buffers.Get().(*bytes.Buffer)
-			defer buffers.Put(buffer)
-			buffer.Reset()
-			err := readModule(ctx, place, buffer)
+			m := <-memory
+			defer func() { memory <- m }()
+			m.plain.Reset()
+			err := readModule(ctx, place, &m.plain)
 			if err == nil {
-				err = writeIndexed(filepath.Join(dir, name), buffer.Bytes())
+				m.kept, err = indexed(m.kept[:0], m.plain.Bytes())
+			}
+			if err == nil {
+				err = os.WriteFile(filepath.Join(dir, name), m.kept, 0o644)
 			}
 			if err != nil {
 				return fmt.Errorf("module %q: %w", name, err)
@@ -61,6 +66,12 @@ func unpackModules(ctx context.Context, cores int, files map[string]string, dir 
 		})
 	}
 	return group.Wait()
+}
+
+// moduleMemory is what unpacking one module after the other takes.
+type moduleMemory struct {
+	plain bytes.Buffer
+	kept  []byte
 }
 
 // mostModule bounds an unpacked module, bytes. The largest of trixie, nouveau
@@ -101,19 +112,19 @@ func indexedSection(name string) bool {
 	return strings.HasPrefix(name, "__ksymtab") || strings.HasPrefix(name, "__kcrctab") || strings.HasPrefix(name, ".gnu.linkonce.this_module")
 }
 
-// writeIndexed writes a module without the sections that depmod does not read:
-// their headers stay and say that they are empty.
-func writeIndexed(name string, module []byte) error {
+// indexed appends a module without the sections that depmod does not read to
+// kept, which is empty: their headers stay and say that they are empty.
+func indexed(kept, module []byte) ([]byte, error) {
 	const headerSize, sectionSize = 64, 64
 	le := binary.LittleEndian
 	if len(module) < headerSize || string(module[:4]) != elf.ELFMAG ||
 		module[elf.EI_CLASS] != byte(elf.ELFCLASS64) || module[elf.EI_DATA] != byte(elf.ELFDATA2LSB) {
-		return os.WriteFile(name, module, 0o644)
+		return append(kept, module...), nil
 	}
 	start, size, count, names := le.Uint64(module[40:]), le.Uint16(module[58:]), int(le.Uint16(module[60:])), int(le.Uint16(module[62:]))
 	length := uint64(len(module))
 	if size != sectionSize || names >= count || start > length || uint64(count)*sectionSize > length-start {
-		return fmt.Errorf("its section headers are outside of it")
+		return nil, fmt.Errorf("its section headers are outside of it")
 	}
 	headers := slices.Clone(module[start : start+uint64(count)*sectionSize])
 	section := func(i int) []byte { return headers[i*sectionSize : (i+1)*sectionSize] }
@@ -130,20 +141,20 @@ func writeIndexed(name string, module []byte) error {
 	}
 	table, err := content(names)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	kept := slices.Clone(module[:headerSize])
+	kept = append(kept, module[:headerSize]...)
 	for i := range count {
 		h := section(i)
 		label := le.Uint32(h)
 		if uint64(label) > uint64(len(table)) {
-			return fmt.Errorf("the name of section %d is outside of it", i)
+			return nil, fmt.Errorf("the name of section %d is outside of it", i)
 		}
 		title, _, _ := strings.Cut(string(table[label:min(len(table), int(label)+64)]), "\x00")
 		var data []byte
 		if indexedSection(title) {
 			if data, err = content(i); err != nil {
-				return err
+				return nil, err
 			}
 		}
 		for len(kept)%16 != 0 {
@@ -157,5 +168,5 @@ func writeIndexed(name string, module []byte) error {
 		kept = append(kept, 0)
 	}
 	le.PutUint64(kept[40:], uint64(len(kept)))
-	return os.WriteFile(name, append(kept, headers...), 0o644)
+	return append(kept, headers...), nil
 }
