@@ -229,9 +229,6 @@ func renounce(o order) error {
 			}
 		}
 	}
-	if err := prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL); err != nil {
-		return stageError("drop capabilities", err)
-	}
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData
 	if err := unix.Capget(&header, &data[0]); err != nil {
@@ -239,7 +236,7 @@ func renounce(o order) error {
 	}
 	for i := range data {
 		held := data[i].Permitted & uint32(keep>>(32*i))
-		data[i] = unix.CapUserData{Effective: held, Permitted: held}
+		data[i] = unix.CapUserData{Effective: held, Permitted: held} // none inheritable, so none stays ambient
 	}
 	if err := capset(&header, &data[0]); err != nil {
 		return stageError("drop capabilities", err)
