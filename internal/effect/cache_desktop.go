@@ -201,7 +201,11 @@ func GIOModules() Effect {
 // sortLines sorts the lines that are no comments: gio-querymodules writes them
 // in the order in which the directory lists the modules.
 func sortLines(data []byte) []byte {
+	if len(data) > 0 && !bytes.HasSuffix(data, []byte("\n")) {
+		data = append(data, '\n') // or its last line would run into the next
+	}
 	lines := bytes.SplitAfter(data, []byte("\n"))
+	lines = lines[:len(lines)-1] // nothing is behind the last
 	slices.SortStableFunc(lines, func(a, b []byte) int {
 		if ca, cb := bytes.HasPrefix(a, []byte("#")), bytes.HasPrefix(b, []byte("#")); ca || cb {
 			switch {
