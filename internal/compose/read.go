@@ -20,8 +20,9 @@ func Read(image io.ReaderAt) ([]Entry, error) {
 		return nil, fmt.Errorf("read root image: %w", err)
 	}
 	var entries []Entry
+	dirs := map[int64]string{} // by inode
 	err = fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || name == "." {
+		if err != nil {
 			return err
 		}
 		info, err := d.Info()
@@ -31,6 +32,15 @@ func Read(image io.ReaderAt) ([]Entry, error) {
 		stat, ok := info.Sys().(*erofs.Stat)
 		if !ok {
 			return fmt.Errorf("%q has no owner", name)
+		}
+		if d.IsDir() {
+			if other, seen := dirs[stat.Ino]; seen {
+				return fmt.Errorf("directory %q is %q again", name, other)
+			}
+			dirs[stat.Ino] = name
+		}
+		if name == "." {
+			return nil
 		}
 		e := Entry{Layer: implicit, Entry: layer.Entry{Path: name, UID: stat.UID, GID: stat.GID, Mode: layer.UnixMode(stat.Mode)}}
 		switch stat.Mode.Type() {
