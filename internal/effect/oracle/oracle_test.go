@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io"
+	"path"
 	"strings"
 	"testing"
 
@@ -77,7 +78,7 @@ func TestMatch(t *testing.T) {
 
 // debian is the archive of a system with two packages, one script of which
 // made /etc/made and /usr/lib/x/cache.
-func debian(t *testing.T) []byte {
+func debian(t testing.TB) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
@@ -253,6 +254,47 @@ func FuzzParseListing(f *testing.F) {
 		}
 		if len(again.Entries) != len(l.Entries) {
 			t.Errorf("%d entries, then %d", len(l.Entries), len(again.Entries))
+		}
+	})
+}
+
+// FuzzReadTar lists any archive: what comes out can be kept and read again.
+func FuzzReadTar(f *testing.F) {
+	whole := debian(f)
+	f.Add(whole)
+	f.Add(whole[:len(whole)/2])
+	f.Fuzz(func(t *testing.T, data []byte) {
+		l, err := ReadTar(bytes.NewReader(data))
+		if err != nil {
+			return
+		}
+		for i, e := range l.Entries {
+			if !strings.HasPrefix(e.Path, "/") || path.Clean(e.Path) != e.Path || i > 0 && e.Path < l.Entries[i-1].Path {
+				t.Errorf("entry %d is %q", i, e.Path)
+			}
+		}
+		var text bytes.Buffer
+		if err := l.Encode(&text); err != nil {
+			t.Fatal(err)
+		}
+		again, err := ParseListing(&text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(again.Entries) != len(l.Entries) || len(again.Packages) != len(l.Packages) {
+			t.Errorf("%d entries of %d packages, then %d of %d", len(l.Entries), len(l.Packages), len(again.Entries), len(again.Packages))
+		}
+	})
+}
+
+// FuzzSum takes the sum of files that claim to be of a sort that it knows.
+func FuzzSum(f *testing.F) {
+	f.Add("/etc/ld.so.cache", append([]byte("glibc-ld.so.cache1.1\x01\x00\x00\x00"), make([]byte, 100)...))
+	f.Add("/usr/lib/x.pyc", []byte("short"))
+	f.Fuzz(func(t *testing.T, name string, data []byte) {
+		sum, err := Sum(name, bytes.NewReader(data))
+		if err != nil || len(sum) != 16 {
+			t.Errorf("Sum(%q) = %q, %v", name, sum, err)
 		}
 	})
 }

@@ -132,6 +132,7 @@ func Sum(name string, r io.Reader) (string, error) {
 // Source: glibc 2.41, sysdeps/generic/dl-cache.h.
 func loaderEntries(data []byte) []byte {
 	const header, entry = 48, 24 // bytes; the number of entries is at 20
+	const longest = 4096         // bytes of a name: many entries may lead to the same long one
 	if len(data) < header {
 		return data
 	}
@@ -140,7 +141,7 @@ func loaderEntries(data []byte) []byte {
 		if int64(at) >= int64(len(data)) {
 			return nil
 		}
-		text, _, _ := bytes.Cut(data[at:], []byte{0})
+		text, _, _ := bytes.Cut(data[at:min(int(at)+longest, len(data))], []byte{0})
 		return text
 	}
 	var lines bytes.Buffer
