@@ -2,10 +2,15 @@ package test
 
 import (
 	"encoding/json"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 type goPackage struct {
@@ -32,9 +37,61 @@ func packages(t *testing.T) []goPackage {
 	return all
 }
 
+// pure are the packages that decide: values in, values out.
+var pure = []string{"image/layout", "internal/bootentry", "internal/diag", "internal/layer", "internal/lock", "internal/recipe", "internal/resolve", "store/drv", "store/storepath"}
+
+// TestHouse holds that the table of docs/architecture.md has every package, or
+// the one above it, that what it has is there, and which it calls pure.
+func TestHouse(t *testing.T) {
+	text, err := os.ReadFile("../docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, house, found := strings.Cut(string(text), "\n| folder | what lives there | pure |\n")
+	if !found {
+		t.Fatal("docs/architecture.md has no table of folders")
+	}
+	var told, toldPure []string
+	for line := range strings.Lines(house) {
+		cells := strings.Split(strings.TrimSpace(line), "|")
+		if len(cells) != 5 {
+			break // the table's end
+		}
+		for _, name := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(cells[1], -1) {
+			told = append(told, name[1])
+			if strings.TrimSpace(cells[3]) == "yes" {
+				toldPure = append(toldPure, name[1])
+			}
+		}
+	}
+	slices.Sort(toldPure)
+	if diff := cmp.Diff(pure, toldPure); diff != "" {
+		t.Errorf("pure packages (-the test +docs/architecture.md):\n%s", diff)
+	}
+	for _, name := range told {
+		if info, err := os.Stat(filepath.Join("..", name)); err != nil || !info.IsDir() {
+			t.Errorf("docs/architecture.md has %q, which is no folder", name)
+		}
+	}
+	for _, p := range packages(t) {
+		if name := strings.TrimPrefix(p.ImportPath, "reprise/"); nearest(name, told) == "" {
+			t.Errorf("docs/architecture.md does not have %q", name)
+		}
+	}
+}
+
+// nearest returns which of names is name or the closest folder above it.
+func nearest(name string, names []string) (best string) {
+	for _, n := range names {
+		if (name == n || strings.HasPrefix(name, n+"/")) && len(n) > len(best) {
+			best = n
+		}
+	}
+	return best
+}
+
 // TestPureTouchesNothing holds that deciding reads no disk and no network.
 func TestPureTouchesNothing(t *testing.T) {
-	pure := []string{"store/storepath", "store/drv", "image/layout", "internal/bootentry", "internal/resolve", "internal/lock", "internal/recipe", "internal/layer", "internal/diag"}
 	doing := []string{"os", "os/exec", "net", "net/http", "syscall", "golang.org/x/sys/unix"}
 	seen := 0
 	for _, p := range packages(t) {
@@ -88,31 +145,40 @@ func TestImportsGoDown(t *testing.T) {
 	floors := [][]string{
 		{"internal/diag", "internal/progress", "internal/atomicfile", "internal/layer", "store/storepath"},
 		{"store/nar", "store/drv", "store/tree", "internal/deb"},
-		{"store", "store/generation", "store/sandbox", "internal/lock", "internal/resolve", "internal/archive", "internal/activation", "internal/compose", "internal/bootentry", "image/layout", "profiles", "initrd/kmod"},
-		{"store/realise", "internal/config", "internal/rootmount", "internal/growroot", "initrd/build", "initrd/blockdev", "internal/toolbox", "internal/vm", "image", "internal/builder/spec"},
+		{"store", "store/generation", "store/storetest", "store/sandbox", "internal/lock", "internal/resolve", "internal/archive", "internal/activation", "internal/compose", "internal/bootentry", "image/layout", "profiles", "initrd/kmod", "initrd/blockdev"},
+		{"store/realise", "internal/config", "internal/rootmount", "internal/growroot", "internal/passwdtool", "initrd/build", "initrd/rescue", "internal/toolbox", "internal/vm", "image", "internal/builder/spec"},
 		{"internal/effect", "initrd/stage1"},
 		{"internal/builder", "internal/recipe"},
 		{"cmd/reprise"},
+		{"test"},
 	}
-	floor := func(p string) int {
-		best, length := -1, 0
-		for n, names := range floors {
-			for _, name := range names {
-				if (p == name || strings.HasPrefix(p, name+"/")) && len(name) > length {
-					best, length = n, len(name)
-				}
-			}
+	floorOf := map[string]int{}
+	var named []string
+	for n, names := range floors {
+		for _, name := range names {
+			floorOf[name] = n
+			named = append(named, name)
 		}
-		return best
 	}
-	for _, p := range packages(t) {
+	all := packages(t)
+	for _, name := range named {
+		if !slices.ContainsFunc(all, func(p goPackage) bool { return p.ImportPath == "reprise/"+name }) {
+			t.Errorf("there is no package %s for its floor", name)
+		}
+	}
+	for _, p := range all {
 		name := strings.TrimPrefix(p.ImportPath, "reprise/")
+		home := nearest(name, named)
+		if home == "" {
+			t.Errorf("%s stands on no floor", name)
+			continue
+		}
+		if home == "store" && name != home {
+			t.Errorf("%s needs a floor of its own: store is no folder above, but a package beside", name)
+		}
 		for _, i := range p.Imports {
 			below, ok := strings.CutPrefix(i, "reprise/")
-			if !ok || floor(name) < 0 || floor(below) < 0 {
-				continue
-			}
-			if floor(below) > floor(name) {
+			if other := nearest(below, named); ok && other != "" && floorOf[other] > floorOf[home] {
 				t.Errorf("%s imports %s, which is above it", name, below)
 			}
 		}
