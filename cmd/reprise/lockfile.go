@@ -1,0 +1,56 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"reprise/internal/atomicfile"
+	"reprise/internal/lock"
+)
+
+// lockPath returns where the lock of a configuration is: reprise.lock beside
+// the user's own file; a profile that we ship has none, so its lock is beside
+// the output (live-rig.img → live-rig.lock).
+func lockPath(configuration, flag, out string) string {
+	if flag != "" {
+		return flag
+	}
+	// As config.Evaluate takes it: a directory of the profile's name is no file.
+	if info, err := os.Stat(configuration); err == nil && !info.IsDir() {
+		return filepath.Join(filepath.Dir(configuration), "reprise.lock")
+	}
+	return strings.TrimSuffix(out, filepath.Ext(out)) + ".lock"
+}
+
+func fileExists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// readLock returns the lock at path, or nil when there is none.
+func readLock(path string) (*lock.Lock, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return lock.Parse(path, data)
+}
+
+func writeLock(path string, l *lock.Lock) error {
+	return atomicfile.WriteBytes(path, 0o644, l.Encode())
+}
+
+// serves reports whether the lock answers exactly these requests.
+func serves(l *lock.Lock, sets []lock.Set) bool {
+	return l != nil && slices.EqualFunc(l.Sets, sets, func(a, b lock.Set) bool {
+		return a.Name == b.Name && slices.Equal(a.Roots, b.Roots) && a.Recommends == b.Recommends &&
+			a.Essential == b.Essential && a.Alone == b.Alone
+	})
+}
