@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"reprise/internal/atomicfile"
 )
 
 // onSmallDisk is the word that makes this test binary run programs with a
@@ -192,4 +194,30 @@ func TestUnwritable(t *testing.T) {
 		// The store of this user would be below the closed home.
 		refuses(t, ordinary("tool", "-p", "less", "--", "less"), 1, closed, "permission denied")
 	})
+}
+
+// TestSameOutput builds to a place that another process writes, which may have
+// any store: this one has none.
+func TestSameOutput(t *testing.T) {
+	r := liveRig(t)
+	dir := t.TempDir()
+	copyFile(t, r.lock, filepath.Join(dir, "x.lock"))
+	image := filepath.Join(dir, "x.img")
+	build := []string{"build", "live-rig", "--authorize", r.keyFile + ".pub", "-o", image}
+	release, err := atomicfile.Own(image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs := filepath.Join(dir, atomicfile.TempPrefix+"x.img-17")
+	if err := os.WriteFile(theirs, []byte("half an image"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	unchanged(t, dir, func() {
+		refuses(t, reprise(t, buildLimit, build...), 1, image+" is being written by another reprise build", "do:   wait for it")
+	})
+	release()
+	must(t, buildLimit, build...)
+	if names := listing(t, dir); len(names) != 3 {
+		t.Errorf("beside the image: %q", names)
+	}
 }
