@@ -213,7 +213,7 @@ func TestSameOutput(t *testing.T) {
 		t.Fatal(err)
 	}
 	unchanged(t, dir, func() {
-		refuses(t, reprise(t, buildLimit, build...), 1, image+" is being written by another reprise build", "do:   wait for it")
+		refuses(t, reprise(t, buildLimit, build...), 1, image+": is being written by another reprise build", "do:   wait for it")
 	})
 	release()
 	must(t, buildLimit, build...)
