@@ -27,7 +27,8 @@ import (
 // A run is one finished command.
 type run struct {
 	wall, cpu time.Duration
-	rss       int64 // bytes of the largest single process
+	rss       int64 // bytes of the largest single process, mapped files too
+	all       int64 // bytes of all processes at once, see watchMemory
 }
 
 // A row is several runs of one thing.
@@ -84,8 +85,7 @@ func bench(program string, times int, peers bool) error {
 		return err
 	}
 	for file, host := range map[string]string{base: "live-rig", changed: "stage-left"} {
-		text := fmt.Sprintf("(import 'reprise/live-rig.jsonnet') { networking+: { hostName: '%s' } }\n", host)
-		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		if err := os.WriteFile(file, []byte(configuration(host)), 0o644); err != nil {
 			return err
 		}
 	}
@@ -103,25 +103,33 @@ func bench(program string, times int, peers bool) error {
 	if err != nil {
 		return err
 	}
-	mirror, err := b.mirror()
+	sources, err := archive.MachineSources(os.DirFS("/"), os.Getenv("REPRISE_MIRROR"))
 	if err != nil {
 		return err
 	}
 	var names []string
 	for _, p := range l.In("system") {
-		// The peers read one suite, which may have another kernel version
-		// than the security suite: the meta package brings it.
-		if !strings.HasPrefix(p.Name, "linux-image-6") {
-			names = append(names, p.Name)
-		}
+		names = append(names, p.Name)
 	}
 
-	cold, mmdebstrap, mkosi := row{name: "reprise, cold"}, row{name: "mmdebstrap, tar only"}, row{name: "mkosi, bootable disk"}
+	first, cold, mmdebstrap, mkosi := row{name: "reprise, very first: no lock yet"}, row{name: "reprise, cold"}, row{name: "mmdebstrap, tar only"}, row{name: "mkosi, bootable disk"}
 	nothing, option := row{name: "reprise, nothing changed"}, row{name: "reprise, host name changed"}
 	key := "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIN4t0F6rJ7BhgZV7cJ1cX9o5m9ZQ4o7Jv3xw9c0b1a2d bench"
 	for n := range times {
 		store := filepath.Join(dir, fmt.Sprintf("store-%d", n))
 		out := filepath.Join(dir, "rig.img")
+		unlocked := filepath.Join(dir, fmt.Sprintf("first-%d", n), "rig.jsonnet")
+		if err := os.MkdirAll(filepath.Dir(unlocked), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(unlocked, []byte(configuration("live-rig")), 0o644); err != nil {
+			return err
+		}
+		r, err := b.reprise(store+"-first", "build", unlocked, "--authorize", key, "-o", out)
+		if err != nil {
+			return err
+		}
+		first.runs = append(first.runs, r)
 		for _, step := range []struct {
 			row  *row
 			file string
@@ -137,25 +145,25 @@ func bench(program string, times int, peers bool) error {
 		if !peers {
 			continue
 		}
-		r, err := b.mmdebstrap(mirror, names)
-		if err != nil {
+		if r, err = b.mmdebstrap(sources, names); err != nil {
 			return err
 		}
 		mmdebstrap.runs = append(mmdebstrap.runs, r)
-		if r, err = b.mkosi(mirror, names); err != nil {
+		if r, err = b.mkosi(sources, names); err != nil {
 			return err
 		}
 		mkosi.runs = append(mkosi.runs, r)
 	}
 
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "%d packages, medians of %d runs\n\twall s\tcpu s\tlargest process MiB\tagainst mmdebstrap\tagainst mkosi\n", len(names), times)
-	for _, r := range []row{cold, option, nothing, mmdebstrap, mkosi} {
+	fmt.Fprintf(w, "%d packages, medians of %d runs\n\twall s\tcpu s\tlargest process MiB\tall processes MiB\tagainst mmdebstrap\tagainst mkosi\n", len(names), times)
+	for _, r := range []row{first, cold, option, nothing, mmdebstrap, mkosi} {
 		if len(r.runs) == 0 {
 			continue
 		}
-		fmt.Fprintf(w, "%s\t%.2f\t%.2f\t%.0f", r.name, r.median(wall), r.median(func(r run) float64 { return r.cpu.Seconds() }),
-			r.median(func(r run) float64 { return float64(r.rss) / (1 << 20) }))
+		mib := func(bytes int64) float64 { return float64(bytes) / (1 << 20) }
+		fmt.Fprintf(w, "%s\t%.2f\t%.2f\t%.0f\t%.0f", r.name, r.median(wall), r.median(func(r run) float64 { return r.cpu.Seconds() }),
+			r.median(func(r run) float64 { return mib(r.rss) }), r.median(func(r run) float64 { return mib(r.all) }))
 		for _, peer := range []row{mmdebstrap, mkosi} {
 			if len(peer.runs) > 0 {
 				fmt.Fprintf(w, "\t%.1f×", peer.median(wall)/r.median(wall))
@@ -180,22 +188,25 @@ func timed(c *exec.Cmd) (run, error) {
 	var said bytes.Buffer
 	c.Stdout, c.Stderr = &said, &said
 	start := time.Now()
-	err := c.Run()
+	err := c.Start()
+	done := make(chan struct{})
+	var peak <-chan int64
+	if err == nil {
+		peak = watchMemory(c.Process.Pid, done)
+		err = c.Wait()
+	}
 	took := time.Since(start)
+	close(done)
 	if err != nil {
 		return run{}, fmt.Errorf("%s: %w\n%s", strings.Join(c.Args, " "), err, &said)
 	}
 	usage := c.ProcessState.SysUsage().(*syscall.Rusage)
-	return run{took, c.ProcessState.UserTime() + c.ProcessState.SystemTime(), usage.Maxrss << 10}, nil
+	return run{took, c.ProcessState.UserTime() + c.ProcessState.SystemTime(), usage.Maxrss << 10, <-peak}, nil
 }
 
-// mirror returns the archive that the machine's apt uses.
-func (b *bencher) mirror() (string, error) {
-	sources, err := archive.MachineSources(os.DirFS("/"), os.Getenv("REPRISE_MIRROR"))
-	if err != nil {
-		return "", err
-	}
-	return sources[0].URL, nil
+// configuration is the live-rig with another host name.
+func configuration(host string) string {
+	return fmt.Sprintf("(import 'reprise/live-rig.jsonnet') { networking+: { hostName: '%s' } }\n", host)
 }
 
 // everyday are the programs that package scripts and the peers call.
@@ -213,7 +224,11 @@ func (b *bencher) peer(packages string, files map[string]string, args ...string)
 		}
 	}
 	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(dir, "src", name), []byte(text), 0o644); err != nil {
+		file := filepath.Join(dir, "src", name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			return run{}, err
+		}
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			return run{}, err
 		}
 	}
@@ -226,15 +241,26 @@ func (b *bencher) peer(packages string, files map[string]string, args ...string)
 	return b.reprise(b.tools, append(tool, args...)...)
 }
 
-func (b *bencher) mmdebstrap(mirror string, packages []string) (run, error) {
-	return b.peer("mmdebstrap,debian-archive-keyring,ca-certificates", nil,
-		"mmdebstrap", "--variant=custom", "--mode=root", "--include="+strings.Join(packages, ","), "trixie", "/peer/rig.tar", "deb "+mirror+" trixie main")
+// keyring holds the keys of Debian's archive, in the root of a peer.
+const keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
+
+func (b *bencher) mmdebstrap(sources []archive.Source, packages []string) (run, error) {
+	args := []string{"mmdebstrap", "--variant=custom", "--mode=root", "--include=" + strings.Join(packages, ","), "trixie", "/peer/rig.tar"}
+	for _, s := range sources {
+		args = append(args, fmt.Sprintf("deb [signed-by=%s] %s %s %s", keyring, s.URL, s.Suite, strings.Join(s.Components, " ")))
+	}
+	return b.peer("mmdebstrap,debian-archive-keyring,ca-certificates", nil, args...)
 }
 
-func (b *bencher) mkosi(mirror string, packages []string) (run, error) {
-	conf := fmt.Sprintf("[Distribution]\nDistribution=debian\nRelease=trixie\nLocalMirror=%s\n[Output]\nFormat=disk\nImageId=rig\n[Content]\nBootable=yes\nBootloader=systemd-boot\nWithRecommends=no\nPackages=%s,systemd-boot\n",
-		mirror, strings.Join(packages, ","))
+func (b *bencher) mkosi(sources []archive.Source, packages []string) (run, error) {
+	conf := fmt.Sprintf("[Distribution]\nDistribution=debian\nRelease=trixie\n[Output]\nFormat=disk\nImageId=rig\n[Content]\nBootable=yes\nBootloader=systemd-boot\nWithRecommends=no\nPackages=%s,systemd-boot\n",
+		strings.Join(packages, ","))
+	var list strings.Builder
+	for _, s := range sources {
+		fmt.Fprintf(&list, "Types: deb\nURIs: %s\nSuites: %s\nComponents: %s\nSigned-By: %s\n\n", s.URL, s.Suite, strings.Join(s.Components, " "), keyring)
+	}
 	return b.peer("mkosi,debian-archive-keyring,ca-certificates,apt,bubblewrap,cpio,dosfstools,e2fsprogs,kmod,mtools,systemd,systemd-boot,systemd-boot-efi,systemd-repart,zstd",
-		map[string]string{"mkosi.conf": conf},
+		// mkosi makes a list of its own only where there is none of this name.
+		map[string]string{"mkosi.conf": conf, "mkosi.sandbox/etc/apt/sources.list.d/mkosi.sources": list.String()},
 		"mkosi", "-f", "--package-cache-dir", "/peer/packages", "--cache-dir", "/peer/cache", "--workspace-dir", "/peer/work", "build")
 }
