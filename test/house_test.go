@@ -89,7 +89,7 @@ func TestImportsGoDown(t *testing.T) {
 		{"internal/diag", "internal/progress", "internal/atomicfile", "internal/layer", "store/storepath"},
 		{"store/nar", "store/drv", "store/tree", "internal/deb"},
 		{"store", "store/generation", "store/sandbox", "internal/lock", "internal/resolve", "internal/archive", "internal/activation", "internal/compose", "internal/bootentry", "image/layout", "profiles", "initrd/kmod"},
-		{"store/realise", "internal/config", "internal/rootmount", "internal/growroot", "initrd/build", "initrd/blockdev", "internal/toolbox", "internal/vm", "image", "internal/builder/spec"},
+		{"store/realise", "internal/config", "internal/rootmount", "internal/growroot", "internal/sha256sums", "initrd/build", "initrd/blockdev", "initrd/loopdev", "internal/toolbox", "internal/vm", "image", "internal/builder/spec"},
 		{"internal/effect", "initrd/stage1"},
 		{"internal/builder", "internal/recipe"},
 		{"cmd/reprise"},

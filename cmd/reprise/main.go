@@ -21,7 +21,7 @@ func main() {
 	// role, setuid, started by itself, by a store or by the kernel.
 	passwdtool.Init()
 	sandbox.Init(buildInProcess)
-	stage1.Init(activate)
+	stage1.Init(stage1.Programs{Activate: activate, Install: guidedInstall, Unattended: unattendedInstall})
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
 		case "builder":

@@ -61,6 +61,8 @@ type devices struct {
 	sys    fs.FS
 	events *uevents // nil when the kernel gave none: then /sys is read again and again
 	reach  reach
+	// optical counts CD drives among the disks.
+	optical bool
 
 	mu      sync.Mutex
 	loading int       // modules that are being loaded
@@ -71,7 +73,7 @@ type devices struct {
 func openDisk(name string) (blockdev.Disk, error) { return os.Open("/dev/" + name) }
 
 func (d *devices) list(contents bool) ([]blockdev.Device, error) {
-	return blockdev.System{Sys: d.sys, Open: openDisk}.List(contents)
+	return blockdev.System{Sys: d.sys, Open: openDisk, Optical: d.optical}.List(contents)
 }
 
 // coldplug loads modules for the devices that are there, each in its own time.
@@ -162,6 +164,16 @@ func (d *devices) find(ref blockdev.Ref, most time.Duration) (found, all []block
 		}
 		d.pause(look)
 	}
+}
+
+// again waits until nothing has happened for a while, and looks once more for
+// what ref names.
+func (d *devices) again(ref blockdev.Ref, quiet time.Duration) ([]blockdev.Device, error) {
+	for begun := time.Now(); !d.settled(quiet) && time.Since(begun) < slowest; {
+		d.pause(20 * time.Millisecond)
+	}
+	all, err := d.list(ref.Contents())
+	return ref.Find(all), err
 }
 
 // pause waits for news of devices and loads modules for those that came.

@@ -11,7 +11,7 @@ import (
 )
 
 func main() {
-	stage1.Init(func(_ string, data []byte) error {
+	stage1.Init(stage1.Programs{Activate: func(_ string, data []byte) error {
 		var a struct{ Version int }
 		if err := json.Unmarshal(data, &a); err != nil {
 			return err
@@ -20,6 +20,6 @@ func main() {
 			return fmt.Errorf("version is %d, want 1", a.Version)
 		}
 		return nil
-	})
+	}})
 	fmt.Println("standin: this is not an initramfs:", os.Args)
 }
