@@ -168,7 +168,9 @@ type Interface struct {
 
 // PowerManagement is by module.
 type PowerManagement struct {
-	CPUFreqGovernor string `json:"cpuFreqGovernor"` // "" = the kernel's choice
+	CPUFreqGovernor          string `json:"cpuFreqGovernor"`          // "" = the kernel's choice
+	CPUFreqGovernorOnBattery string `json:"cpuFreqGovernorOnBattery"` // "" = the same as on mains
+	MaxIdleLatency           *int   `json:"maxIdleLatency"`           // microseconds; nil = no bound
 }
 
 // Security is PAM limits and sudo.
@@ -198,10 +200,11 @@ type Sudo struct {
 
 // Services is by module, but for udev.extraRules.
 type Services struct {
-	Getty   Getty   `json:"getty"`
-	Jack    Jack    `json:"jack"`
-	OpenSSH OpenSSH `json:"openssh"`
-	Udev    Udev    `json:"udev"`
+	Getty    Getty    `json:"getty"`
+	Jack     Jack     `json:"jack"`
+	OpenSSH  OpenSSH  `json:"openssh"`
+	Pipewire Pipewire `json:"pipewire"`
+	Udev     Udev     `json:"udev"`
 }
 
 // Getty is the login prompt on consoles.
@@ -218,6 +221,26 @@ type Jack struct {
 type Jackd struct {
 	Enable       bool     `json:"enable"`
 	ExtraOptions []string `json:"extraOptions"` // words of jackd's command line
+}
+
+// Pipewire is the PipeWire sound server of every user, with WirePlumber.
+type Pipewire struct {
+	Enable      bool          `json:"enable"`
+	Alsa        Toggle        `json:"alsa"`  // programs that know ALSA only
+	Jack        Toggle        `json:"jack"`  // programs that know JACK
+	Pulse       Toggle        `json:"pulse"` // programs that know PulseAudio
+	ExtraConfig PipewireExtra `json:"extraConfig"`
+	Wireplumber Wireplumber   `json:"wireplumber"`
+}
+
+// PipewireExtra is pieces of PipeWire's own configuration.
+type PipewireExtra struct {
+	Pipewire map[string]map[string]any `json:"pipewire"` // sections of pipewire.conf, by name of the file in pipewire.conf.d
+}
+
+// Wireplumber is the session manager of PipeWire.
+type Wireplumber struct {
+	ExtraConfig map[string]map[string]any `json:"extraConfig"` // sections of wireplumber.conf, by name of the file in wireplumber.conf.d
 }
 
 // OpenSSH is the ssh server.
