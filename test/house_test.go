@@ -34,7 +34,7 @@ func packages(t *testing.T) []goPackage {
 
 // TestPureTouchesNothing holds that deciding reads no disk and no network.
 func TestPureTouchesNothing(t *testing.T) {
-	pure := []string{"store/storepath", "store/drv", "image/layout", "image/iso9660", "internal/bootentry", "internal/bootmenu", "internal/resolve", "internal/lock", "internal/recipe", "internal/layer", "internal/diag"}
+	pure := []string{"store/storepath", "store/drv", "image/layout", "image/iso9660", "internal/bootentry", "internal/bootmenu", "internal/resolve", "internal/lock", "internal/recipe", "internal/layer", "internal/diag", "installer/answers", "installer/plan"}
 	doing := []string{"os", "os/exec", "net", "net/http", "syscall", "golang.org/x/sys/unix"}
 	seen := 0
 	for _, p := range packages(t) {
@@ -92,6 +92,7 @@ func TestImportsGoDown(t *testing.T) {
 		{"store/realise", "internal/config", "internal/rootmount", "internal/growroot", "internal/sha256sums", "initrd/build", "initrd/blockdev", "initrd/loopdev", "internal/toolbox", "internal/vm", "image", "internal/builder/spec"},
 		{"internal/effect", "initrd/stage1"},
 		{"internal/builder", "internal/recipe"},
+		{"installer"},
 		{"cmd/reprise"},
 	}
 	floor := func(p string) int {

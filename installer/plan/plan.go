@@ -15,7 +15,6 @@ package plan
 import (
 	"time"
 
-	"reprise/image/layout"
 	"reprise/installer/answers"
 )
 
@@ -28,6 +27,8 @@ type Request struct {
 	// NotBefore is when the newest package list of the medium was signed, see
 	// lock.Suite: no true clock shows an earlier time. Zero: not known.
 	NotBefore time.Time
+	// KernelBytes and InitrdBytes are the sizes of what the boot loader loads.
+	KernelBytes, InitrdBytes int64
 	// Compose says that the machine gets a system of its own, for which more
 	// is copied than the carried system needs to start.
 	Compose bool
@@ -85,27 +86,28 @@ const (
 // A Plan is an installation, decided.
 type Plan struct {
 	Version int    `json:"version"`
-	ID      string `json:"id"` // hash of all that follows: the same for the same installation
+	ID      string `json:"id"` // hash of all that makes one installation differ from another
 
-	Profile string    `json:"profile"`
-	Host    string    `json:"host"`
-	Disk    Device    `json:"disk"`
-	Table   Table     `json:"table"`
-	Root    RootFS    `json:"root"`
-	LUKS    *LUKS     `json:"luks,omitempty"`
-	System  System    `json:"system"`
-	Date    time.Time `json:"date"`  // of the installation: the clock's, or the medium's when that is later
-	Clock   bool      `json:"clock"` // the clock was wrong and is to be set to Date
-	UEFI    bool      `json:"uefi"`
+	System string    `json:"system"` // name of the medium's system
+	Path   string    `json:"path"`   // its store path
+	Host   string    `json:"host"`
+	Disk   Device    `json:"disk"`
+	Table  Table     `json:"table"`
+	Root   RootFS    `json:"root"`
+	LUKS   *LUKS     `json:"luks,omitempty"`
+	Params []string  `json:"params,omitempty"` // of the kernel line, besides the system's own
+	Date   time.Time `json:"date"`             // of the installation: the clock's, or NotBefore when the clock is wrong
+	Clock  bool      `json:"clock,omitempty"`  // the clock is wrong and is to be set to Date
+	Copy   Amount    `json:"copy"`
+	Steps  []Step    `json:"steps"`
+	Notes  []string  `json:"notes,omitempty"` // what the person should know before
 
-	Answers answers.Answers `json:"answers"`
-	Copy    Amount          `json:"copy"`
-	Steps   []Step          `json:"steps"`
-	Notes   []string        `json:"notes,omitempty"` // what the person should know before
+	Answers answers.Answers `json:"-"` // they hold the hash of a password
+	Compose bool            `json:"compose,omitempty"`
 }
 
-// PlanVersion is the version of Plan's JSON.
-const PlanVersion = 1
+// Version of Plan's JSON.
+const Version = 1
 
 // A Device is the disk of a plan, told so that another in its place is noticed.
 type Device struct {
@@ -116,27 +118,36 @@ type Device struct {
 	SectorBytes int64  `json:"sectorBytes"`
 }
 
-// A Table is the partition table to write.
+// A Table is the partition table to write. GUIDs are in lower case.
 type Table struct {
-	GUID                string
-	BIOSBoot, ESP, Root PartitionPlan
-	FATSerial           uint32
+	GUID      string  `json:"guid"`
+	FATSerial uint32  `json:"fatSerial"`
+	BIOSBoot  Planned `json:"biosBoot"`
+	ESP       Planned `json:"esp"`
+	Root      Planned `json:"root"`
 }
 
-// A PartitionPlan is a partition to make.
-type PartitionPlan struct {
-	Path string `json:"path"` // its node: "/dev/nvme0n1p3"
-	layout.Partition
+// Planned is a partition to make. LBAs count layout.Sector bytes, whatever the
+// sectors of the disk are.
+type Planned struct {
+	Path     string `json:"path"` // its node: "/dev/nvme0n1p3"
+	Number   int    `json:"number"`
+	Type     string `json:"type"`
+	GUID     string `json:"guid"`
+	Name     string `json:"name"`
+	FirstLBA int64  `json:"firstLBA"`
+	LastLBA  int64  `json:"lastLBA"`
 }
 
 // A RootFS is the root file system to make.
 type RootFS struct {
-	Type  string       `json:"type"` // answers.Ext4 or answers.Btrfs
-	Path  string       `json:"path"` // the partition, or its mapping when it is encrypted
-	Label string       `json:"label"`
-	UUID  string       `json:"uuid"`
-	Bytes int64        `json:"bytes"`
-	Ext4  *layout.Ext4 `json:"ext4,omitempty"`
+	Type       string `json:"type"` // answers.Ext4 or answers.Btrfs
+	Path       string `json:"path"` // the partition, or its mapping when it is encrypted
+	Label      string `json:"label"`
+	UUID       string `json:"uuid"`
+	Bytes      int64  `json:"bytes"`
+	HashSeed   string `json:"hashSeed"` // of ext4's directories
+	JournalMiB int64  `json:"journalMiB"`
 }
 
 // LUKS is the encryption of the root partition.
@@ -149,7 +160,6 @@ type LUKS struct {
 // An Amount is how much is copied.
 type Amount struct {
 	Paths int   `json:"paths"`
-	Files int64 `json:"files"`
 	Bytes int64 `json:"bytes"`
 }
 
@@ -157,7 +167,7 @@ type Amount struct {
 type Step struct {
 	Name  Name   `json:"name"`
 	Text  string `json:"text"`            // one sentence for a person
-	Bytes int64  `json:"bytes,omitempty"` // to read or write; 0 when it is little
+	Bytes int64  `json:"bytes,omitempty"` // to write; 0 when it is little
 }
 
 // A Name names a step, on the serial line too.
