@@ -324,6 +324,7 @@ func TestPlanTellsEveryProblem(t *testing.T) {
 		"nothing to load":          func(im *Image) { im.BIOS = "" },
 		"is 3 bytes: want 2556":    func(im *Image) { im.Files = append(im.Files, Text("s", "abc")); im.BIOS = "s" },
 		"is empty":                 func(im *Image) { im.Partition = "boot/initrd" },
+		"a backslash in a name":    func(im *Image) { im.Files = append(im.Files, Text("a\\b", "")) },
 		"both a size and":          func(im *Image) { im.ESP.Write = nil },
 		`"link" is there twice`:    func(im *Image) { im.Sums = "link" },
 		"boot image for BIOS and":  func(im *Image) { im.Sums = im.BIOS },

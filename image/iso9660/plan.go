@@ -1,10 +1,11 @@
 package iso9660
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"time"
+
+	"reprise/internal/sha256sums"
 )
 
 // A Layout is a medium, decided.
@@ -134,18 +135,14 @@ func (l *Layout) Paths() []string {
 
 func roundUp(n, to int64) int64 { return (n + to - 1) / to * to }
 
-func sumsSize(files []File) (size int64) {
+// sumsSize is what Image.Sums will hold: a line's length does not depend on
+// the sum.
+func sumsSize(files []File) int64 {
+	var list []sha256sums.Sum
 	for _, f := range files {
 		if f.Mode.IsRegular() {
-			size += int64(len(sumLine(make([]byte, 32), f.Path)))
+			list = append(list, sha256sums.Sum{Path: f.Path})
 		}
 	}
-	return size
-}
-
-// sortedPaths lists the regular files by path, for the sums.
-func (l *Layout) sortedPaths() []*node {
-	sorted := slices.Clone(l.order)
-	slices.SortFunc(sorted, func(a, b *node) int { return cmp.Compare(a.path(), b.path()) })
-	return sorted
+	return int64(len(sha256sums.Encode(list)))
 }

@@ -78,6 +78,13 @@ func check(im Image) (p Problems) {
 			say("%q is the boot image for BIOS and the list of sums", im.BIOS)
 		}
 	}
+	if im.Sums != "" {
+		for _, f := range im.Files {
+			if strings.ContainsAny(f.Path, "\n\r\\") {
+				say("%q: a list of sums has no place for the end of a line or a backslash in a name", f.Path)
+			}
+		}
+	}
 	if im.MBR != nil {
 		if len(im.MBR) != block && len(im.MBR) != mbrCode {
 			say("MBR is %d bytes: want the %d of boot_hybrid.img", len(im.MBR), block)

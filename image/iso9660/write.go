@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 	"strings"
+
+	"reprise/internal/sha256sums"
 )
 
 // WriteTo writes the image to w, front to back. It fails when a Write gives
@@ -67,8 +69,6 @@ func (s *sequence) Write(p []byte) (int, error) {
 	s.at += int64(n)
 	return n, err
 }
-
-var escapes = strings.NewReplacer("\\", `\\`, "\n", `\n`, "\r", `\r`)
 
 var zeroes [64 << 10]byte
 
@@ -145,27 +145,17 @@ func patched(source func(context.Context, io.Writer) error, n *node) func(contex
 	}
 }
 
-// sumLine is one line as sha256sum prints it, and reads it with --check. A
-// name with a backslash or the end of a line is escaped, and the line begins
-// with a backslash.
-func sumLine(sum []byte, path string) []byte {
-	escaped := escapes.Replace(path)
-	start := ""
-	if escaped != path {
-		start = `\`
-	}
-	return fmt.Appendf(nil, "%s%s  %s\n", start, hex.EncodeToString(sum), escaped)
-}
-
+// writeSums is the source of Image.Sums.
 func (l *Layout) writeSums(sums map[*node][]byte) func(context.Context, io.Writer) error {
 	return func(_ context.Context, w io.Writer) error {
-		var text []byte
-		for _, n := range l.sortedPaths() {
+		var list []sha256sums.Sum
+		for _, n := range l.order {
 			if !n.sums {
-				text = append(text, sumLine(sums[n], n.path())...)
+				list = append(list, sha256sums.Sum{Path: n.path(), Digest: [sha256.Size]byte(sums[n])})
 			}
 		}
-		_, err := w.Write(text)
+		slices.SortFunc(list, func(a, b sha256sums.Sum) int { return strings.Compare(a.Path, b.Path) })
+		_, err := w.Write(sha256sums.Encode(list))
 		return err
 	}
 }
