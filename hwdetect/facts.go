@@ -524,15 +524,20 @@ const (
 
 // Silent is sound hardware without a card.
 type Silent struct {
-	Bus     CardBus       `json:"bus"`
-	Device  string        `json:"device"` // PCI address, USB path, FireWire unit
-	ID      string        `json:"id"`
+	Bus    CardBus       `json:"bus"`
+	Device string        `json:"device"` // PCI address, USB path, FireWire unit
+	PCI    Known[string] `json:"pci"`    // of the device or, for USB and FireWire, of its controller
+	ID     string        `json:"id"`     // "8086:51c8"; of FireWire vendor, model, specifier and version
+	// Role is what its card would be, once it has one: before drivers are
+	// loaded, all sound hardware of a machine stands here.
+	Role    CardRole      `json:"role"`
 	Name    Known[string] `json:"name"`
 	Driver  Known[string] `json:"driver"`
 	Modules []string      `json:"modules"`
 	Reason  Reason        `json:"reason"`
 	// Log is what the kernel said about it, when its log was given.
-	Log []string `json:"log"`
+	Log  []string  `json:"log"`
+	IRQs []CardIRQ `json:"irqs"`
 }
 
 // GPU is a display adapter or 3D controller.

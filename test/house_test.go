@@ -69,6 +69,7 @@ func TestLibrariesLiveInOnePackage(t *testing.T) {
 		"github.com/u-root/u-root":              {"initrd", "internal/rootmount"},
 		"mvdan.cc/sh":                           {"initrd/rescue", "internal/effect/machine/maint"},
 		"github.com/spf13/cobra":                {"cmd/reprise"},
+		"github.com/jaypipes":                   {"hwdetect"},
 	}
 	for _, p := range packages(t) {
 		name := strings.TrimPrefix(p.ImportPath, "reprise/")
