@@ -83,22 +83,15 @@ func (d *diskImage) write(ctx context.Context, out string) error {
 // esp lists the files of the EFI system partition: loaders, the kernel and
 // initrd of generation 1, its entries.
 func (d *diskImage) esp(identity layout.Identity) ([]image.File, error) {
-	boot := func(pkg, path string) ([]byte, error) {
-		data, err := os.ReadFile(filepath.Join(d.store.Real(d.paths[pkg]), path))
-		if err != nil {
-			return nil, fmt.Errorf("boot loader: %w", err)
-		}
-		return data, nil
-	}
-	shim, err := boot("shim-signed", "usr/lib/shim/shimx64.efi.signed")
+	shim, err := d.bootFile("shim-signed", "usr/lib/shim/shimx64.efi.signed")
 	if err != nil {
 		return nil, err
 	}
-	loader, err := boot("systemd-boot-efi-amd64-signed", "usr/lib/systemd/boot/efi/systemd-bootx64.efi.signed")
+	loader, err := d.bootFile("systemd-boot-efi-amd64-signed", "usr/lib/systemd/boot/efi/systemd-bootx64.efi.signed")
 	if err != nil {
 		return nil, err
 	}
-	manager, err := boot("shim-helpers-amd64-signed", "usr/lib/shim/mmx64.efi.signed")
+	manager, err := d.bootFile("shim-helpers-amd64-signed", "usr/lib/shim/mmx64.efi.signed")
 	if err != nil {
 		return nil, err
 	}
@@ -138,6 +131,15 @@ func (d *diskImage) esp(identity layout.Identity) ([]image.File, error) {
 		files = append(files, image.File{Path: e.Path, Content: e.Content, Size: int64(len(e.Content))})
 	}
 	return files, nil
+}
+
+// bootFile reads a file of a boot loader's package.
+func (d *diskImage) bootFile(pkg, path string) ([]byte, error) {
+	data, err := os.ReadFile(filepath.Join(d.store.Real(d.paths[pkg]), path))
+	if err != nil {
+		return nil, fmt.Errorf("boot loader: %w", err)
+	}
+	return data, nil
 }
 
 // follow returns where a link of the system path leads on this machine.
@@ -254,9 +256,8 @@ type record struct {
 	MtimeNS int64  `json:"mtimeNs"`
 }
 
-func (d *diskImage) recordFile() string {
-	seed := d.seed()
-	return filepath.Join(d.store.StateDir("images"), hex.EncodeToString(seed[:])+".json")
+func (s *session) recordFile(seed layout.Seed) string {
+	return filepath.Join(s.store.StateDir("images"), hex.EncodeToString(seed[:])+".json")
 }
 
 func look(out string) (record, error) {
@@ -268,9 +269,9 @@ func look(out string) (record, error) {
 	return record{out, st.Dev, st.Ino, info.Size(), info.ModTime().UnixNano()}, nil
 }
 
-// upToDate reports whether out is the image that write would make.
-func (d *diskImage) upToDate(out string) bool {
-	data, err := os.ReadFile(d.recordFile())
+// upToDate reports whether out is the image of this seed, as it was written.
+func (s *session) upToDate(seed layout.Seed, out string) bool {
+	data, err := os.ReadFile(s.recordFile(seed))
 	if err != nil {
 		return false
 	}
@@ -282,7 +283,8 @@ func (d *diskImage) upToDate(out string) bool {
 	return err == nil && now == written
 }
 
-func (d *diskImage) remember(out string) error {
+// remember notes that out is the image of this seed.
+func (s *session) remember(seed layout.Seed, out string) error {
 	r, err := look(out)
 	if err != nil {
 		return err
@@ -291,8 +293,8 @@ func (d *diskImage) remember(out string) error {
 	if err != nil {
 		return err
 	}
-	if err := atomicfile.WriteBytes(placeFile(d.store, out), 0o644, []byte(out+"\n")); err != nil {
+	if err := atomicfile.WriteBytes(placeFile(s.store, out), 0o644, []byte(out+"\n")); err != nil {
 		return err
 	}
-	return atomicfile.WriteBytes(d.recordFile(), 0o644, append(data, '\n'))
+	return atomicfile.WriteBytes(s.recordFile(seed), 0o644, append(data, '\n'))
 }
