@@ -22,6 +22,7 @@ type packer struct {
 	encoder *zstd.Encoder
 	work    chan *job // to the compressors
 	free    chan *job // buffers that nobody uses
+	writers chan *bufio.Writer
 }
 
 // A job is one block on its way. Jobs are all the memory that content takes.
@@ -41,7 +42,10 @@ func newPacker(o Options) (k *packer, stop func(), err error) {
 		return nil, nil, err
 	}
 	jobs := o.pathsAtOnce() + 2*o.Cores + 2
-	k = &packer{options: o, encoder: encoder, work: make(chan *job, jobs), free: make(chan *job, jobs)}
+	k = &packer{options: o, encoder: encoder, work: make(chan *job, jobs), free: make(chan *job, jobs), writers: make(chan *bufio.Writer, o.pathsAtOnce())}
+	for range o.pathsAtOnce() {
+		k.writers <- bufio.NewWriterSize(nil, 256<<10)
+	}
 	for range jobs {
 		k.free <- &job{in: make([]byte, 0, o.BlockSize), out: make([]byte, 0, o.BlockSize+1024), done: make(chan struct{}, 1)}
 	}
@@ -114,7 +118,9 @@ func zero(b []byte) bool {
 // pack makes the cache file of p, whose tree scan has read.
 func (k *packer) pack(ctx context.Context, p Path, root *node, task progress.Task) error {
 	err := atomicfile.Write(k.options.cacheFile(p), 0o644, func(f *os.File) error {
-		buffered := bufio.NewWriterSize(f, 256<<10)
+		buffered := <-k.writers
+		buffered.Reset(f)
+		defer func() { buffered.Reset(nil); k.writers <- buffered }()
 		w := &pathWriter{packer: k, ctx: ctx, out: &summer{w: buffered}, task: task, index: &index{key: k.options.key(p), root: root}, equal: map[content]*node{}, same: map[inode]*node{}}
 		if err := w.files(p.Dir); err != nil {
 			w.abandon()
@@ -252,7 +258,13 @@ func (w *pathWriter) share(f *os.File, n *node) (bool, error) {
 		return true, nil
 	}
 	h := sha256.New()
-	if size, err := io.Copy(h, f); err != nil {
+	j, err := w.acquire() // for its buffer
+	if err != nil {
+		return false, err
+	}
+	size, err := io.CopyBuffer(h, struct{ io.Reader }{f}, j.in[:cap(j.in)])
+	w.free <- j
+	if err != nil {
 		return false, err
 	} else if size != n.size {
 		return false, fmt.Errorf("%q changed while it was read: it had %d bytes, now %d", f.Name(), n.size, size)
@@ -307,6 +319,11 @@ func (w *pathWriter) endFragment() {
 		return
 	}
 	w.fragment = nil
+	if len(j.in) == 0 { // begun for a file that is all zeros
+		w.fragments--
+		w.free <- j
+		return
+	}
 	w.submit(j, func() {
 		w.index.fragments = append(w.index.fragments, piece{w.out.n, j.word})
 	})
