@@ -42,10 +42,9 @@ func mediumESP(ctx context.Context, m ISO) (esp iso9660.Source, done func(), err
 	if err != nil {
 		return esp, nil, err
 	}
-	done = func() { f.Close() }
 	defer func() {
 		if err != nil {
-			done()
+			f.Close()
 		}
 	}()
 	if err := os.Remove(f.Name()); err != nil {
@@ -69,5 +68,5 @@ func mediumESP(ctx context.Context, m ISO) (esp iso9660.Source, done func(), err
 	return iso9660.Source{Size: size, Write: func(_ context.Context, w io.Writer) error {
 		_, err := io.Copy(w, io.NewSectionReader(f, 0, size))
 		return err
-	}}, done, nil
+	}}, func() { f.Close() }, nil
 }

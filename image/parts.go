@@ -47,6 +47,9 @@ func WriteESP(ctx context.Context, f *os.File, p layout.Plan, files []File, task
 // into the BIOS boot partition at.
 func (b BIOS) Install(w io.WriterAt, at layout.Partition) error { return b.write(w, at) }
 
+// Ext4Features are those of a root file system, for mke2fs -O.
+const Ext4Features = ext4Features
+
 // device is a Device as go-diskfs takes it.
 type device struct{ Device }
 

@@ -290,7 +290,7 @@ func TestPlanTellsEveryProblem(t *testing.T) {
 		Text("file", ""), Text("file/below", ""), {Path: "file", Mode: fs.ModeDir | 0o755},
 		{Path: "dir", Mode: fs.ModeDir | 0o755}, {Path: "dir", Mode: fs.ModeDir | 0o755},
 		{Path: "into", Mode: fs.ModeSymlink, Target: "dir"}, Text("into/it", ""),
-		{Path: "nowhere", Mode: fs.ModeSymlink}, {Path: "farther", Mode: fs.ModeSymlink, Target: strings.Repeat("x", 1025)},
+		{Path: "nowhere", Mode: fs.ModeSymlink}, {Path: "farther", Mode: fs.ModeSymlink, Target: strings.Repeat("x", 1024)},
 		{Path: "negative", Size: -1}, {Path: "huge", Size: 1 << 50, Write: writtenByUs}, {Path: "unwritten", Size: 1},
 		{Path: "targeted", Target: "x"}, {Path: "device", Mode: fs.ModeDevice}, {Path: "setuid", Mode: fs.ModeSetuid | 0o755},
 		Text(strings.Repeat("n", 254), ""), Text(strings.Repeat("d/", 200)+"f", ""),
@@ -307,7 +307,7 @@ func TestPlanTellsEveryProblem(t *testing.T) {
 	for _, want := range []string{
 		`label "lower"`, "2200", `"a\x00b": want`, `"/abs"`, `"../up"`, `"a//b"`, `"a/./b"`, `"": want`, `".": want`, `"bad\xff"`,
 		`"twice" is there twice`, `"file/below" lies below "file"`, `"file": something else`, `"dir" is there twice`,
-		`"into/it" lies below "into"`, `"nowhere": target of 0 bytes`, `"farther": target of 1025`, `"negative": -1 bytes`, `"huge": 1125899906842624`,
+		`"into/it" lies below "into"`, `"nowhere": target of 0 bytes`, `"farther": target of 1024`, `"negative": -1 bytes`, `"huge": 1125899906842624`,
 		`"unwritten": 1 bytes, and nothing`, `"targeted": a regular file with the target`, `"device": mode D`, `"setuid": mode u`,
 		"a name of 254 bytes", "200 directories deep", `boot image for BIOS "none.img": no regular`, "MBR is 446 bytes", `partition "nofile"`,
 		"partition of 1000 bytes",

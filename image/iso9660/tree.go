@@ -43,8 +43,9 @@ const (
 	// nameMax is what Linux shows of a name: it cuts longer ones.
 	// Source: get_rock_ridge_filename, fs/isofs/rock.c of Linux 6.12.
 	nameMax = 253
-	// targetMax is what libisofs reads of a symlink's target.
-	targetMax = 1024
+	// targetMax is what libisofs 1.5.6 reads of a symlink's target; it refuses
+	// the whole image for a longer one.
+	targetMax = 1023
 	// directoriesMax is the width of a parent's number in the path table.
 	directoriesMax = math.MaxUint16
 	depthMax       = 128 // directories above a file; a bound for recursion, ours

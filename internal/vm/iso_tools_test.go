@@ -175,4 +175,3 @@ func TestMediumBoots(t *testing.T) {
 func stick(file string) []vm.Disk {
 	return []vm.Disk{{Path: file, Bus: vm.USB, Removable: true}}
 }
-
