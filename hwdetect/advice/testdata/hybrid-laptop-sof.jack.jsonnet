@@ -1,0 +1,92 @@
+// The hardware of this machine: LENOVO ThinkPad T14, 12th Gen Intel(R) Core(TM) i7-1270P, 14 cores.
+// Written by reprise from what it found. Each value stands below its reasons; change what you know
+// better. The configuration joins this to its profile with +.
+//
+// Good to know:
+// - No audio interface was found: sof-hda-dsp (8086:51c8) (onboard) is taken. Plug yours in and ask
+//   again.
+{
+  boot+: {
+    kernelParams+: [
+      // 12th Gen Intel(R) Core(TM) i7-1270P has 4 cores for performance: interrupts are served by
+      // the first one and the efficiency cores, the others are left to sound.
+      'irqaffinity=0-1,8-15',
+      // 12th Gen Intel(R) Core(TM) i7-1270P: the kernel's deferred work (RCU callbacks) moves away
+      // from CPUs 2-7.
+      'rcu_nocbs=2-7',
+    ],
+  },
+  hardware+: {
+    // PCI device (8086:51c8) at 0000:00:1f.3 has a DSP (class 0x040380), which makes no sound
+    // without its firmware.
+    enableRedistributableFirmware: true,
+  },
+  musnix+: {
+    kernel+: {
+      // No hardware of LENOVO ThinkPad T14, 12th Gen Intel(R) Core(TM) i7-1270P, 14 cores stands
+      // against Debian's PREEMPT_RT kernel. Some machines are no better with it: the latency
+      // measurement compares both.
+      realtime: true,
+    },
+    rtirq+: {
+      // Interrupt threads of sound above the rest: sof-hda-dsp (8086:51c8) at 90, the sound server
+      // below it.
+      enable: true,
+      // sof-hda-dsp (8086:51c8): its own interrupt goes first, then USB and the keyboard.
+      nameList: 'AudioDSP snd usb i8042',
+    },
+  },
+  powerManagement+: {
+    // The clock of 12th Gen Intel(R) Core(TM) i7-1270P (driver intel_pstate) stays high: going up
+    // takes longer than a small buffer.
+    cpuFreqGovernor: 'performance',
+    // This is a laptop with a battery (BAT0): there the clock follows the load. Plug it in to play.
+    cpuFreqGovernorOnBattery: 'powersave',
+    // 12th Gen Intel(R) Core(TM) i7-1270P sleeps in states that take long to leave (C10 680 µs): a
+    // small box must not get hot, so only the deepest go, and on battery none.
+    maxIdleLatency: 200,
+  },
+  services+: {
+    jack+: {
+      jackd+: {
+        // sof-hda-dsp (8086:51c8): 512 frames at 48000 Hz are 10.7 ms a period. Start here, and
+        // measure.
+        // A DSP stands before this codec, with buffers of its own.
+        extraOptions: [
+          '-R', '-P70', '-d', 'alsa', '-d', 'hw:sofhdadsp', '-r', '48000', '-p', '512', '-n', '3',
+        ],
+      },
+    },
+  },
+  systemd+: {
+    user+: {
+      units+: {
+        // 12th Gen Intel(R) Core(TM) i7-1270P is a hybrid: the sound server runs on its performance
+        // cores (CPUs 0-7), not on its efficiency cores, and never on its low-power ones.
+        'jackd.service.d/cores.conf': { text: '[Service]\nCPUAffinity=0-7\n' },
+      },
+    },
+  },
+}
+
+// Offered, and not chosen:
+//
+// 12th Gen Intel(R) Core(TM) i7-1270P: CPUs 6-7 for nothing but programs that you pin there.
+// No program runs on these CPUs unless it is pinned there, so an ordinary session only loses them.
+// + { boot+: { kernelParams+: ['isolcpus=managed_irq,domain,6-7'] } }
+//
+// 12th Gen Intel(R) Core(TM) i7-1270P: no timer tick on CPUs 6-7 while one thread alone runs there.
+// Every entry into the kernel becomes slower on these CPUs. It helps one busy thread on each, and
+// nothing else.
+// + { boot+: { kernelParams+: ['nohz_full=6-7'] } }
+//
+// 12th Gen Intel(R) Core(TM) i7-1270P: the kernel works around a weakness (spectre_v2), which costs
+// time at every entry into the kernel.
+// Programs, and pages in a browser, can then read what other programs keep in memory. For a machine
+// that never meets the network.
+// + { boot+: { kernelParams+: ['mitigations=off'] } }
+//
+// 12th Gen Intel(R) Core(TM) i7-1270P runs two threads on a core: one can hold up the other at high
+// load.
+// Half of the threads are gone, so less runs at once. Only for spikes that were measured.
+// + { boot+: { kernelParams+: ['nosmt'] } }

@@ -1,0 +1,83 @@
+// The hardware of this machine: ASRock X570 Phantom Gaming 4, AMD Ryzen 7 3700X 8-Core Processor, 6
+// cores.
+// Written by reprise from what it found. Each value stands below its reasons; change what you know
+// better. The configuration joins this to its profile with +.
+//
+// To do by hand:
+// - RME RayDAT (10ee:3fc6) shares interrupt 16 with i801_smbus: put the card into another slot.
+{
+  boot+: {
+    kernelParams+: [
+      // AMD Ryzen 7 3700X 8-Core Processor has 6 cores: interrupts are served by the first one, the
+      // others are left to sound.
+      'irqaffinity=0',
+      // AMD Ryzen 7 3700X 8-Core Processor: the kernel's deferred work (RCU callbacks) moves away
+      // from CPUs 1-5.
+      'rcu_nocbs=1-5',
+    ],
+  },
+  musnix+: {
+    kernel+: {
+      // No hardware of ASRock X570 Phantom Gaming 4, AMD Ryzen 7 3700X 8-Core Processor, 6 cores
+      // stands against Debian's PREEMPT_RT kernel. Some machines are no better with it: the latency
+      // measurement compares both.
+      realtime: true,
+    },
+    rtirq+: {
+      // Interrupt threads of sound above the rest: RME RayDAT (10ee:3fc6) at 90, the sound server
+      // below it.
+      // RME RayDAT (10ee:3fc6): its own interrupt goes first, then USB and the keyboard.
+      enable: true,
+    },
+  },
+  powerManagement+: {
+    // The clock of AMD Ryzen 7 3700X 8-Core Processor (driver acpi-cpufreq) stays high: going up
+    // takes longer than a small buffer.
+    cpuFreqGovernor: 'performance',
+    // AMD Ryzen 7 3700X 8-Core Processor sleeps in states that take long to leave (C3 350 µs): on
+    // mains power heat is carried off.
+    maxIdleLatency: 50,
+  },
+  services+: {
+    jack+: {
+      jackd+: {
+        // RME RayDAT (10ee:3fc6): 128 frames at 48000 Hz are 2.7 ms a period. Start here, and
+        // measure.
+        // A card in a slot does with two periods.
+        // The card has a fixed buffer of 16384 frames; only the period counts for the delay.
+        // The rate belongs to the whole card: keep it at one value.
+        extraOptions: [
+          '-R', '-P70', '-d', 'alsa', '-d', 'hw:Studio', '-r', '48000', '-p', '128', '-n', '2',
+        ],
+      },
+    },
+    udev+: {
+      extraRules+: '\n'
+        // RME RayDAT (10ee:3fc6) is called Studio: ALSA's name for it holds a serial number.
+        + 'ACTION=="add", SUBSYSTEM=="sound", KERNEL=="card*", '
+          + 'DEVPATH=="*/0000:03:00.0/*sound/card*", ATTR{id}="Studio"\n',
+    },
+  },
+}
+
+// Offered, and not chosen:
+//
+// RME RayDAT (10ee:3fc6) shares interrupt 16 with the SMBus controller, which can do without its
+// driver.
+// Sensors of the mainboard behind the SMBus can no longer be read.
+// + { boot+: { blacklistedKernelModules+: ['i2c_i801'] } }
+//
+// AMD Ryzen 7 3700X 8-Core Processor: CPU 5 for nothing but programs that you pin there.
+// No program runs on these CPUs unless it is pinned there, so an ordinary session only loses them.
+// + { boot+: { kernelParams+: ['isolcpus=managed_irq,domain,5'] } }
+//
+// AMD Ryzen 7 3700X 8-Core Processor: no timer tick on CPU 5 while one thread alone runs there.
+// Every entry into the kernel becomes slower on these CPUs. It helps one busy thread on each, and
+// nothing else.
+// + { boot+: { kernelParams+: ['nohz_full=5'] } }
+//
+// AMD Ryzen 7 3700X 8-Core Processor: the kernel works around a weakness (spectre_v2), which costs
+// time at every entry into the kernel.
+// Programs, and pages in a browser, can then read what other programs keep in memory. For a machine
+// that never meets the network.
+// + { boot+: { kernelParams+: ['mitigations=off'] } }
