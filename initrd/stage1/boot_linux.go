@@ -338,13 +338,16 @@ func generations(disk string) []string {
 }
 
 func (b *boot) runActivation() error {
-	if b.programs.Activate == nil || b.line.ReadOnly {
+	if b.programs.Activate == nil || b.line.ReadOnly && b.line.Mode != ModeLive {
 		return nil
 	}
 	file := filepath.Join(rootmount.Disk, b.system, "activation.json")
 	data, err := readBounded(file, maxActivation)
 	if err == nil {
 		err = b.programs.Activate(rootmount.Disk, data)
+	}
+	if err == nil && b.line.Mode == ModeLive {
+		err = b.openSession(data)
 	}
 	if err != nil {
 		return &Failure{Got: "the system's state cannot be prepared", Want: b.system + "/activation.json", Err: err}

@@ -132,7 +132,7 @@ func (b *boot) after(next Next, s screens) error {
 	default:
 		return fmt.Errorf("the installer wants %q next, and nobody is there for it", next)
 	}
-	quitMedium(next)
+	quitMedium(next, s)
 	return nil
 }
 

@@ -46,6 +46,13 @@ func (s screens) print(text string) {
 	}
 }
 
+// drain waits until what was printed has left the machine.
+func (s screens) drain() {
+	for _, f := range s {
+		_ = unix.IoctlSetInt(int(f.Fd()), unix.TCSBRK, 1)
+	}
+}
+
 // countdown waits so long for a key on any screen that gives a shell, and says
 // whether there was one; 0 waits for ever.
 func (s screens) countdown(most time.Duration) bool {

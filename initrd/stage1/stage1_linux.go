@@ -43,6 +43,10 @@ type Activate func(disk string, data []byte) error
 // then a medium can be tried, checked and looked at, but not installed from.
 type Programs struct {
 	Activate Activate
+	// Session is called after Activate, with the same arguments, for a system
+	// that is tried from a medium: it lets the person before the machine in, and
+	// returns the user who is logged in on the consoles; "" for nobody.
+	Session func(disk string, data []byte) (user string, err error)
 	// Install is the installer for a person: it has a process of its own on
 	// each console, with the console as its terminal and standard streams. It
 	// returns what the machine does next.
