@@ -182,8 +182,8 @@ func (m *maker) lay(p *Plan, disk *Disk) {
 		return
 	}
 	where := "disk " + disk.Path
-	if disk.SectorBytes != 512 && disk.SectorBytes != 4096 {
-		m.fail(where, fmt.Sprintf("has sectors of %d bytes", disk.SectorBytes), "512 or 4096", "choose another disk")
+	if disk.SectorBytes != layout.Sector {
+		m.fail(where, fmt.Sprintf("has sectors of %d bytes", disk.SectorBytes), "a disk with sectors of 512 bytes", "choose another disk, or give an NVMe drive its other format: nvme format --lbaf=0 (everything on it is lost)")
 		return
 	}
 	end := (disk.SizeBytes - endBytes) / (1 << 20) * (1 << 20)
@@ -269,9 +269,6 @@ func (m *maker) notes(p *Plan, chosen *Disk) {
 	}
 	if chosen.Removable {
 		note("%s is removable: pull the right one out afterwards.", chosen.Name())
-	}
-	if chosen.SectorBytes == 4096 && !m.Machine.UEFI {
-		note("%s has sectors of 4096 bytes, and most BIOSes cannot start from such a disk: turn UEFI on in the firmware's setup.", chosen.Name())
 	}
 	if p.LUKS != nil {
 		note("The kernel and its initramfs are not encrypted. Without the passphrase the disk cannot be read by anybody, you included.")

@@ -49,7 +49,7 @@ type Disk struct {
 	Model       string      `json:"model,omitempty"`
 	Serial      string      `json:"serial,omitempty"` // "" when it has none
 	SizeBytes   int64       `json:"sizeBytes"`
-	SectorBytes int64       `json:"sectorBytes"` // logical: 512 or 4096
+	SectorBytes int64       `json:"sectorBytes"` // logical
 	Bus         string      `json:"bus,omitempty"`
 	Removable   bool        `json:"removable,omitempty"`
 	ReadOnly    bool        `json:"readOnly,omitempty"`
