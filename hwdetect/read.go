@@ -27,7 +27,7 @@ type Options struct {
 	KernelLog []byte
 }
 
-// ErrNoMachine says that a tree has neither /sys nor /proc.
+// ErrNoMachine says that a tree has neither a /sys nor a /proc.
 var ErrNoMachine = errors.New("there is no machine in it: neither sys nor proc holds anything")
 
 // logFile is where a snapshot keeps what it has of the kernel's log.
@@ -43,11 +43,16 @@ func Read(fsys fs.FS, o Options) (*Facts, error) {
 		return nil, err
 	}
 	t := newTree(fsys)
-	if len(t.list("sys")) == 0 && len(t.list("proc")) == 0 {
+	if !slices.ContainsFunc([]string{"sys/devices", "sys/class", "sys/bus", "sys/block", "proc/cpuinfo", "proc/meminfo", "proc/asound"}, func(p string) bool { return t.has(p) }) {
 		return nil, ErrNoMachine
 	}
+	data, _ := t.data(unreadableFile)
+	for _, line := range lines(data) {
+		path, reason, _ := strings.Cut(line, "\t")
+		t.unreadable[path] = reason
+	}
 	modules := newResolver(o.Modules)
-	data := o.KernelLog
+	data = o.KernelLog
 	if data == nil {
 		data, _ = t.data(logFile)
 	}
