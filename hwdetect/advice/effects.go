@@ -35,7 +35,7 @@ var effects = []Effect{
 		return []string{"linux-image-amd64"}
 	}},
 	{"musnix.rtirq.enable", "rtirq.service, which sets the priorities of interrupt threads", always("rtirq-init", "procps")},
-	{"musnix.rtirq.nameList", "/etc/default/rtirq, which rtirq.service reads", nil},
+	{"musnix.rtirq.nameList", "/etc/default/rtirq, which rtirq.service reads", always("rtirq-init", "procps")},
 	{"musnix.soundcardPciId", "pci-latency.service, which runs setpci for this card", always("pciutils")},
 	{"powerManagement.cpuFreqGovernor", "cpufreq.service, and cpufreq.default_governor on the kernel's command line", nil},
 	{"powerManagement.cpuFreqGovernorOnBattery", "cpufreq.service, and a rule of udev that runs it when mains power comes or goes", nil},

@@ -59,7 +59,7 @@ func TestGolden(t *testing.T) {
 // base is what a server's settings need, besides a profile's own tuning.
 var base = map[Server]string{
 	JACK:     "(import 'reprise/live-rig.jsonnet')",
-	PipeWire: "{ musnix: { enable: true }, services: { pipewire: { enable: true } }, users: { users: { rig: { extraGroups: ['audio'] } } } }",
+	PipeWire: "{ musnix: { enable: true, kernel: { realtime: true } }, services: { pipewire: { enable: true } }, users: { users: { rig: { extraGroups: ['audio'] } } } }",
 	NoServer: "{ musnix: { enable: true } }",
 }
 
@@ -98,3 +98,5 @@ func TestJsonnetEvaluates(t *testing.T) {
 		}
 	}
 }
+
+func TestReference(t *testing.T) { golden(t, "../../docs/advice.md", Reference()) }
