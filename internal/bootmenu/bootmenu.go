@@ -90,9 +90,19 @@ func GRUB(o Options) ([]byte, error) {
 	}
 	var b bytes.Buffer
 	fmt.Fprintf(&b, `# Written by reprise with the medium.
-if serial --unit=0 --speed=115200; then
-  terminal_input console serial
-  terminal_output console serial
+# The UEFI of QEMU has its screen on the serial line too: a menu of GRUB's own
+# there would be drawn through the other.
+set mirrored=
+if [ "$grub_platform" = efi ]; then
+  if smbios --type 1 --get-string 4 --set maker; then
+    if [ "$maker" = QEMU ]; then set mirrored=yes; fi
+  fi
+fi
+if [ -z "$mirrored" ]; then
+  if serial --unit=0 --speed=115200; then
+    terminal_input console serial
+    terminal_output console serial
+  fi
 fi
 set timeout_style=menu
 set timeout=%d

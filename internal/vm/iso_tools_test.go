@@ -18,6 +18,7 @@ import (
 
 	"reprise/image"
 	"reprise/image/iso9660"
+	"reprise/image/iso9660/isotest"
 	"reprise/image/layout"
 	"reprise/internal/bootmenu"
 	"reprise/internal/progress"
@@ -80,8 +81,28 @@ func mediumGuest() error {
 		return err
 	}
 	fmt.Printf("guest: %d files, %d bytes, %d bad %v\n", result.Files, result.Bytes, len(result.Bad), result.Bad)
+	return tangled()
+}
+
+// tangled compares the tree of a second disk, if there is one, with what was
+// written there.
+func tangled() error {
+	if _, err := os.Stat("/dev/vda"); err != nil {
+		return nil
+	}
+	os.Mkdir("/tangle", 0o755)
+	if err := unix.Mount("/dev/vda", "/tangle", "iso9660", unix.MS_RDONLY, ""); err != nil {
+		return fmt.Errorf("mount: %w", err)
+	}
+	differences := isotest.Compare(context.Background(), "/tangle", tangle())
+	fmt.Printf("guest: %d differences\n", len(differences))
+	for _, d := range differences[:min(len(differences), 20)] {
+		fmt.Println("guest:", d)
+	}
 	return nil
 }
+
+func tangle() []iso9660.File { return append(isotest.Tangle(), isotest.Large("large")) }
 
 // partitions says what the kernel reads of the GPT; a CD has none.
 func partitions(device string) error {
@@ -104,13 +125,10 @@ func partitions(device string) error {
 const label = "REPRISE"
 
 // buildMedium makes a medium whose guests are this binary.
-func buildMedium(tb testing.TB, mend func([]byte) []byte) string {
+func buildMedium(tb testing.TB) string {
 	tb.Helper()
 	files := root(tb, "BOOT")
 	kernel, moduleDir := files.kernel(tb)
-	if mend != nil {
-		kernel = mend(kernel)
-	}
 	read := func(path string) []byte {
 		content, err := files.ReadFile(path)
 		if err != nil {
@@ -119,7 +137,7 @@ func buildMedium(tb testing.TB, mend func([]byte) []byte) string {
 		return content
 	}
 	menu, err := bootmenu.GRUB(bootmenu.Options{
-		Label: label, Timeout: 2, Params: []string{"panic=10"},
+		Label: label, Timeout: 3, Params: []string{"panic=10"},
 		Live: []bootmenu.System{{Name: "studio", Path: "/nix/store/00000000000000000000000000000000-system-studio", Params: []string{"threadirqs"}}},
 	})
 	if err != nil {
@@ -143,26 +161,46 @@ func buildMedium(tb testing.TB, mend func([]byte) []byte) string {
 
 const mediumMemory = 512 // MiB
 
+const down = "\x1b[B"
+
+// TestMediumBoots starts the same medium in every way, and chooses from its
+// menu over the serial line.
 func TestMediumBoots(t *testing.T) {
-	out := buildMedium(t, nil)
+	out := buildMedium(t)
+	other := filepath.Join(t.TempDir(), "tangle.iso")
+	if err := isotest.WriteSparse(t.Context(), iso9660.Image{Label: "TANGLE", Time: isotest.Time, Files: tangle()}, other); err != nil {
+		t.Fatal(err)
+	}
+	const install = "reprise.mode=install panic=10"
 	for _, c := range []struct {
 		name string
 		o    vm.Options
+		keys string
 		want []string
 	}{
-		{"CD, BIOS", vm.Options{ISO: out, Firmware: vm.BIOS}, []string{"the medium is sr0"}},
-		{"CD, UEFI", vm.Options{ISO: out, ISOBus: vm.SCSI, Firmware: vm.UEFI}, []string{"the medium is sr0"}},
-		{"USB, BIOS", vm.Options{Disks: stick(out), Firmware: vm.BIOS}, []string{"the medium is sda", "partition iso", "partition ESP"}},
-		{"USB, UEFI", vm.Options{Disks: stick(out), Firmware: vm.UEFI}, []string{"the medium is sda", "partition iso", "partition ESP"}},
-		{"USB, Secure Boot", vm.Options{Disks: stick(out), Firmware: vm.SecureBoot}, []string{"the medium is sda"}},
+		{"CD, BIOS", vm.Options{ISO: out, Firmware: vm.BIOS}, "", []string{install, "the medium is sr0"}},
+		{"CD, UEFI", vm.Options{ISO: out, ISOBus: vm.SCSI, Firmware: vm.UEFI}, down + down + "\r", []string{"reprise.mode=check panic=10", "the medium is sr0"}},
+		{"USB, BIOS", vm.Options{Disks: append(stick(out), vm.Disk{Path: other}), Firmware: vm.BIOS}, down + down + down + "\r",
+			[]string{"reprise.mode=rescue panic=10", "the medium is sda", "partition iso", "partition ESP"}},
+		{"USB, UEFI", vm.Options{Disks: stick(out), Firmware: vm.UEFI}, down + "\r",
+			[]string{"reprise.mode=live reprise.system=/nix/store/00000000000000000000000000000000-system-studio threadirqs panic=10", "the medium is sda", "partition iso", "partition ESP"}},
+		{"USB, Secure Boot", vm.Options{Disks: stick(out), Firmware: vm.SecureBoot}, "", []string{install, "the medium is sda"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.o.MemoryMiB, c.o.NoReboot = mediumMemory, true
 			begin := time.Now()
 			m := start(t, c.o)
-			expect(t, m, "Install reprise", "guest: kernel line", "reprise.medium=LABEL=REPRISE reprise.mode=install panic=10 console=tty0 console=ttyS0,115200")
+			expect(t, m, "Install reprise", "Rescue shell")
+			if err := m.Send(c.keys); err != nil {
+				t.Fatal(err)
+			}
+			expect(t, m, "guest: kernel line", "reprise.medium=LABEL=REPRISE")
 			expect(t, m, c.want...)
-			expect(t, m, "guest: 7 files", " 0 bad", "guest: is up")
+			expect(t, m, "guest: 7 files", " 0 bad")
+			if len(c.o.Disks) > 1 {
+				expect(t, m, "guest: 0 differences")
+			}
+			expect(t, m, "guest: is up")
 			if err := m.Wait(t.Context()); err != nil {
 				t.Error(err)
 			}
