@@ -518,6 +518,7 @@ const (
 	NotLoaded      Reason = "its module is not loaded"
 	NotBound       Reason = "its module did not take it"
 	BoundNoCard    Reason = "a driver has it and made no card"
+	AwaitsFirmware Reason = "it waits for its firmware and comes back as another device"
 	DSPOff         Reason = "its DSP is switched off and nothing else drives it"
 	ModulesUnknown Reason = "no driver has it; which module would is not known"
 )

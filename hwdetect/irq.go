@@ -177,7 +177,14 @@ func others(actions, own []string) []string {
 // of a driver ("snd-hda-intel").
 func sameDriver(action, driver string) bool {
 	action, _, _ = strings.Cut(action, ":")
-	fold := func(s string) string { return strings.ReplaceAll(strings.ToLower(s), "-", "_") }
+	fold := func(s string) string {
+		s = strings.ReplaceAll(strings.ToLower(s), "-", "_")
+		// USB: the driver is "ehci-pci", its action "ehci_hcd:usb2".
+		if usb, ok := strings.CutSuffix(s, "ci_hcd"); ok {
+			return usb + "ci_pci"
+		}
+		return s
+	}
 	if fold(action) == fold(driver) {
 		return true
 	}

@@ -292,7 +292,7 @@ func (t *tree) readPower(form Known[Form]) Power {
 		p.OnBattery = Is(false)
 	case len(p.Batteries) > 0 && mains > 0, discharging:
 		p.OnBattery = Is(true)
-	case len(p.Batteries) == 0 && form.Known():
+	case len(p.Batteries) == 0 && (mains > 0 || form.Known() && form.Or("") != FormLaptop && form.Or("") != FormTablet):
 		p.OnBattery = Is(false)
 	}
 	switch f, ok := form.Get(); {

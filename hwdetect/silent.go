@@ -65,8 +65,11 @@ func (t *tree) readSilent(f *Facts, modules resolver, log klog) []Silent {
 					Modules: u.Modules, Role: RoleInterface, IRQs: c.IRQs, Log: log.about(u.Name),
 				}
 				s.Reason = t.reason(u.Driver, u.Modules, modules)
-				if u.Kind == UnitNoDriver {
+				switch u.Kind {
+				case UnitNoDriver:
 					s.Reason = NoModule
+				case UnitBootLoader:
+					s.Reason = AwaitsFirmware
 				}
 				all = append(all, s)
 			}

@@ -264,14 +264,21 @@ func (t *tree) readDetails(c *Card, proc string) {
 func cardIRQs(c Card, f *Facts) []CardIRQ {
 	address, ok := c.PCI.Get()
 	if !ok {
-		name := c.Platform.Or("")
+		name, driver := c.Platform.Or(""), ""
+		var buses []int
 		if d, ok := f.USBAt(c.USB.Or("")); ok {
-			name = d.Controller
+			if controller, ok := f.USBController(d.Controller); ok {
+				name, buses, driver = controller.Name, controller.Buses, controller.Driver.Or("")
+			}
 		}
 		var out []CardIRQ
-		for _, n := range platformIRQs(name, f.IRQs) {
+		for _, n := range platformIRQs(name, buses, f.IRQs) {
 			i := slices.IndexFunc(f.IRQs, func(irq IRQ) bool { return irq.Number == n })
-			out = append(out, CardIRQ{Number: n, Shared: others(f.IRQs[i].Actions, []string{name})})
+			// A controller outside of PCI may listen under several names.
+			shared := slices.DeleteFunc(slices.Clone(f.IRQs[i].Actions), func(a string) bool {
+				return a == name || driver != "" && strings.HasPrefix(a, driver)
+			})
+			out = append(out, CardIRQ{Number: n, Shared: shared})
 		}
 		return out
 	}

@@ -129,7 +129,7 @@ func (t *tree) readUSB(pci []PCIDevice, irqs []IRQ, modules resolver) ([]USBCont
 				}
 			}
 		} else {
-			c.IRQs = platformIRQs(c.Name, irqs)
+			c.IRQs = platformIRQs(c.Name, c.Buses, irqs)
 		}
 		slices.Sort(c.Buses)
 		all = append(all, *c)
@@ -164,12 +164,15 @@ func usbKind(class Hex) string {
 	return ""
 }
 
-// platformIRQs are those whose action names the device or its address.
-func platformIRQs(name string, irqs []IRQ) []int {
+// platformIRQs are those whose action names a device outside of PCI, or one of
+// the buses of a USB controller ("dwc_otg_hcd:usb1").
+func platformIRQs(name string, buses []int, irqs []IRQ) []int {
 	var numbers []int
 	for _, irq := range irqs {
 		for _, a := range irq.Actions {
-			if before, _, _ := strings.Cut(a, ":"); before == name {
+			before, after, _ := strings.Cut(a, ":")
+			bus, err := strconv.Atoi(strings.TrimPrefix(after, "usb"))
+			if before == name || err == nil && strings.HasPrefix(after, "usb") && slices.Contains(buses, bus) {
 				numbers = append(numbers, irq.Number)
 				break
 			}
