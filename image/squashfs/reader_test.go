@@ -362,6 +362,12 @@ func (x *reader) content(path string, c *cursor, f found, offset, size uint64) s
 		}
 		e := x.fragments[16*f.frag:]
 		start, w := binary.LittleEndian.Uint64(e), binary.LittleEndian.Uint32(e[8:])
+		if start+uint64(w&sizeBits) > x.super.InodeTable {
+			fail("%q: a fragment behind the blocks", path)
+		}
+		if x.listing {
+			return ""
+		}
 		b := x.bytes(start, int(w&sizeBits))
 		if w&stored == 0 {
 			b = x.decode(b, int(bs))
