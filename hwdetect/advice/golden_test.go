@@ -1,6 +1,7 @@
 package advice
 
 import (
+	"encoding/json"
 	"flag"
 	"maps"
 	"os"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"reprise/hwdetect"
 	"reprise/internal/config"
 )
 
@@ -43,8 +45,33 @@ func golden(t *testing.T, file, got string) {
 
 var servers = map[string]Server{"jack": JACK, "pipewire": PipeWire}
 
+// facts are those of the machines that package hwdetect describes.
+func facts(t testing.TB) map[string]*hwdetect.Facts {
+	t.Helper()
+	files, err := filepath.Glob("../testdata/machines/*.golden.json")
+	if err != nil || len(files) < 30 {
+		t.Fatalf("%d machines: %v", len(files), err)
+	}
+	all := map[string]*hwdetect.Facts{}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := &hwdetect.Facts{}
+		if err := json.Unmarshal(data, f); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		all[strings.TrimSuffix(filepath.Base(file), ".golden.json")] = f
+	}
+	return all
+}
+
 func TestGolden(t *testing.T) {
-	all := machines()
+	all := facts(t)
+	for _, name := range []string{"no-modules-yet", "nothing-known", "via-asm1083-zen"} {
+		all[name] = machines()[name]
+	}
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		for _, server := range slices.Sorted(maps.Keys(servers)) {
 			a := Advise(all[name], Wants{Server: servers[server]})
@@ -84,6 +111,7 @@ func evaluate(t *testing.T, server Server, texts ...string) (*config.Config, err
 
 func TestJsonnetEvaluates(t *testing.T) {
 	all := machines()
+	maps.Copy(all, facts(t))
 	for name, f := range all {
 		for _, server := range []Server{JACK, PipeWire, NoServer} {
 			text := string(Advise(f, Wants{Server: server}).Jsonnet())

@@ -79,8 +79,11 @@ func describe(f *hwdetect.Facts) string {
 // join puts a maker before a name, unless the name says it already.
 func join(maker, name string) string {
 	maker, name = strings.TrimSpace(maker), strings.TrimSpace(name)
-	if maker == "" || name == "" || strings.HasPrefix(strings.ToLower(name), strings.ToLower(maker)) {
-		return name + map[bool]string{true: maker}[name == ""]
+	switch {
+	case name == "":
+		return maker
+	case maker == "", strings.EqualFold(strings.Fields(maker)[0], strings.Fields(name)[0]):
+		return name
 	}
 	return maker + " " + name
 }
@@ -136,7 +139,7 @@ func pciName(d *hwdetect.PCIDevice, card *hwdetect.Card) string {
 		name = plain(join(d.VendorName.Or(""), d.Name.Or("")))
 	}
 	if name == "" {
-		name = "PCI device"
+		name = "Sound device"
 	}
 	return name + " (" + d.ID.String() + ")"
 }
@@ -352,9 +355,12 @@ func (m *machine) quality(s *Start) int {
 	return n + min(channels, 200)
 }
 
-// soloist says that a device is for one pair of ears or one voice. Names are
-// all there is to tell by.
+// soloist says that a device is for one pair of ears or one voice: it has
+// buttons and is slow, or says so in its name.
 func soloist(s *Start) bool {
+	if s.usb != nil && fullSpeed(s) && slices.ContainsFunc(s.usb.Interfaces, func(f hwdetect.USBFunction) bool { return f.Class == 3 }) {
+		return true
+	}
 	name := strings.ToLower(s.Name)
 	return slices.ContainsFunc([]string{"headset", "headphone", "microphone", "speakerphone", "conference", "dongle", "expansion card", "webcam", "camera", "gamepad", "controller"}, func(word string) bool {
 		return strings.Contains(name, word)

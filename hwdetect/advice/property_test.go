@@ -207,7 +207,9 @@ func random(r *rand.Rand) *hwdetect.Facts {
 }
 
 func TestProperties(t *testing.T) {
-	for name, f := range machines() {
+	all := machines()
+	maps.Copy(all, facts(t))
+	for name, f := range all {
 		for _, server := range []Server{JACK, PipeWire, NoServer} {
 			t.Run(name+" "+string(server), func(t *testing.T) { check(t, f, Wants{Server: server}) })
 		}

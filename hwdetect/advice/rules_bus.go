@@ -29,7 +29,7 @@ func rulePriorities(m *machine, a *adding) {
 		names = "usb snd i8042"
 		why = "its sound comes through the interrupts of the USB controllers, so they go first"
 		if c, ok := m.f.USBController(studio.usb.Controller); ok {
-			if n := m.handler(c.IRQs); n != "" && !strings.HasSuffix(n, "hci_hcd") {
+			if n := m.handler(c.IRQs, &studio, func(action string) bool { return strings.HasSuffix(action, "hci_hcd") }); n != "" {
 				names = n + " " + names
 			}
 		}
@@ -38,7 +38,7 @@ func rulePriorities(m *machine, a *adding) {
 	case studio.pci != nil:
 		why = "its own interrupt goes first, then USB and the keyboard"
 		numbers := append([]int{studio.pci.IRQ.Or(-1)}, studio.pci.MSI...)
-		if n := m.handler(numbers); n != "" && !strings.HasPrefix(n, "snd") {
+		if n := m.handler(numbers, &studio, func(action string) bool { return strings.HasPrefix(action, "snd") }); n != "" {
 			names = n + " " + names
 		}
 	default:
@@ -57,19 +57,32 @@ func rulePriorities(m *machine, a *adding) {
 	}
 }
 
-// handler is the name of the first action on one of the interrupts, as rtirq
-// would seek it; "" when nobody listens or the name is none.
-func (m *machine) handler(numbers []int) string {
-	for _, irq := range m.f.IRQs {
-		if !slices.Contains(numbers, irq.Number) || len(irq.Actions) == 0 {
-			continue
-		}
-		n, _, _ := strings.Cut(irq.Actions[0], ":")
-		if irqName.MatchString(n) {
-			return n
+// handler is the name by which rtirq has to seek the interrupts of the studio
+// card; "" when its own kinds find one of them, or nobody listens. What others
+// do on a shared interrupt is not the card's.
+func (m *machine) handler(numbers []int, s *Start, found func(action string) bool) string {
+	var shared []string
+	if s.card != nil {
+		for _, irq := range s.card.IRQs {
+			shared = append(shared, irq.Shared...)
 		}
 	}
-	return ""
+	name := ""
+	for _, irq := range m.f.IRQs {
+		if !slices.Contains(numbers, irq.Number) {
+			continue
+		}
+		for _, action := range irq.Actions {
+			n, _, _ := strings.Cut(action, ":")
+			if found(n) {
+				return ""
+			}
+			if name == "" && irqName.MatchString(n) && !slices.Contains(shared, action) {
+				name = n
+			}
+		}
+	}
+	return name
 }
 
 // ruleShared tells of interrupts with others on them. Only wires are shared,
@@ -89,6 +102,9 @@ func ruleShared(m *machine, a *adding) {
 			}
 			do := "put the card into another slot"
 			switch {
+			case s.role == hwdetect.RoleOnboard:
+				a.say(fmt.Sprintf("%s shares interrupt %d with %s, and cannot be moved. An interface of your own does better.", s.Name, irq.Number, list(others)), s.Device)
+				continue
 			case s.usb != nil:
 				do = "put it on a port of another controller"
 			case s.unit != nil:
@@ -230,8 +246,13 @@ func ruleUSBPlaces(m *machine, a *adding) {
 		if len(d.Hubs) >= 2 {
 			a.hand(fmt.Sprintf("%s hangs behind %s in a row: put it on a port of the machine itself.", s.Name, count(len(d.Hubs), "hub")), s.Device).Places = better
 		}
-		if kind := c.Kind.Or(""); ok && strings.HasPrefix(kind, "dwc") {
-			a.hand(fmt.Sprintf("%s hangs on a %s controller, which crackles: use a port of an xHCI controller.", s.Name, plain(kind)), s.Device).Places = m.kind("xHCI")
+		if ok && weakHost(c) {
+			text := fmt.Sprintf("%s hangs on a weak controller (%s), which crackles", s.Name, plain(c.Driver.Or(c.Kind.Or(""))))
+			if ports := m.kind("xHCI"); len(ports) > 0 {
+				a.hand(text+": use a port of "+list(ports)+".", s.Device).Places = ports
+			} else {
+				a.say(text+". This machine has no other.", s.Device)
+			}
 		}
 		if deep, near := m.depth(c), m.nearest(d.Controller); s.Studio && deep >= deepPCI && len(near) > 0 {
 			a.hand(fmt.Sprintf("%s is reached through %s: ports of %s are nearer to the processor.", s.Name, count(deep, "PCI bridge"), list(near)), s.Device).Places = near
@@ -257,7 +278,7 @@ const deepPCI = 4
 func (m *machine) quieter(than string) []string {
 	var names []string
 	for _, c := range m.near() {
-		busy := c.Name == than || strings.HasPrefix(c.Kind.Or(""), "dwc")
+		busy := c.Name == than || weakHost(c)
 		for _, path := range c.Devices {
 			if d, ok := m.f.USBAt(path); ok && company(&d) != "" {
 				busy = true

@@ -102,7 +102,7 @@ func ruleHousekeeping(m *machine, a *adding) {
 		n = 2
 	}
 	house, audio := threads(cores[:n]), threads(cores[n:])
-	model, extra := m.cpuName(), ""
+	model, extra := capital(m.cpuName()), ""
 	if hwdetect.IsTrue(m.f.CPU.Hybrid) {
 		for _, c := range m.f.CPU.Core {
 			if c.Kind == hwdetect.Efficiency {
@@ -136,7 +136,15 @@ func (m *machine) cpuName() string {
 	if s := plain(m.f.CPU.Model.Or("")); s != "" {
 		return s
 	}
-	return "The processor"
+	return "the processor"
+}
+
+// capital begins a sentence.
+func capital(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
 }
 
 func threads(cores []hwdetect.Core) []int {
@@ -189,11 +197,11 @@ func ruleHybrid(m *machine, a *adding) {
 	}
 	unit := map[Server]string{JACK: "jackd.service", PipeWire: "pipewire.service"}[m.Wants.Server]
 	if unit == "" {
-		a.say(fmt.Sprintf("%s is a hybrid: sound belongs on its performance cores (CPUs %s), not on its %s.", m.cpuName(), ranges(fast), slow))
+		a.say(fmt.Sprintf("%s is a hybrid: sound belongs on its performance cores (CPUs %s), not on its %s.", capital(m.cpuName()), ranges(fast), slow))
 		return
 	}
 	a.set("systemd.user.units"+key(unit+".d/cores.conf"), map[string]any{"text": "[Service]\nCPUAffinity=" + ranges(fast) + "\n"},
-		fmt.Sprintf("%s is a hybrid: the sound server runs on its performance cores (CPUs %s), not on its %s.", m.cpuName(), ranges(fast), slow))
+		fmt.Sprintf("%s is a hybrid: the sound server runs on its performance cores (CPUs %s), not on its %s.", capital(m.cpuName()), ranges(fast), slow))
 }
 
 // ruleRisky offers what costs safety or half of the threads.
@@ -210,12 +218,12 @@ func ruleRisky(m *machine, a *adding) {
 	if len(mitigated) > 0 {
 		a.offer("boot.kernelParams", "mitigations=off", true,
 			"Programs, and pages in a browser, can then read what other programs keep in memory. For a machine that never meets the network.",
-			fmt.Sprintf("%s: the kernel works around %s (%s), which costs time at every entry into the kernel.", m.cpuName(), weaknesses(len(mitigated)), strings.Join(mitigated, ", ")))
+			fmt.Sprintf("%s: the kernel works around %s (%s), which costs time at every entry into the kernel.", capital(m.cpuName()), weaknesses(len(mitigated)), strings.Join(mitigated, ", ")))
 	}
 	if hwdetect.IsTrue(m.f.CPU.SMT.Active) {
 		a.offer("boot.kernelParams", "nosmt", true,
 			"Half of the threads are gone, so less runs at once. Only for spikes that were measured.",
-			m.cpuName()+" runs two threads on a core: one can hold up the other at high load.")
+			capital(m.cpuName())+" runs two threads on a core: one can hold up the other at high load.")
 	}
 }
 
@@ -303,7 +311,7 @@ func ruleIdle(m *machine, a *adding) {
 		a.unknown("Whether this box can stand heat is not known: the processor's idle states stay as they are.")
 	case len(deep) > 0:
 		a.set("powerManagement.maxIdleLatency", bound,
-			fmt.Sprintf("%s sleeps in states that take long to leave (%s): %s.", m.cpuName(), strings.Join(deep, ", "), what))
+			fmt.Sprintf("%s sleeps in states that take long to leave (%s): %s.", capital(m.cpuName()), strings.Join(deep, ", "), what))
 	}
 }
 

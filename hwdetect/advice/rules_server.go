@@ -3,6 +3,7 @@ package advice
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -95,10 +96,7 @@ func ruleNames(m *machine, a *adding) {
 	case s.usb != nil:
 		match = fmt.Sprintf(`ATTRS{idVendor}=="%04x", ATTRS{idProduct}=="%04x"`, s.usb.ID.Vendor, s.usb.ID.Product)
 	case s.unit != nil:
-		match = `KERNELS=="fw[0-9]*"`
-		if module := m.unitModule(s); module != "" {
-			match += fmt.Sprintf(`, DRIVERS=="%s|%s"`, module, strings.ReplaceAll(module, "_", "-"))
-		}
+		match = m.unitMatch(s.unit)
 	case s.pci != nil:
 		match = fmt.Sprintf(`DEVPATH=="*/%s/*sound/card*"`, s.pci.Address)
 	}
@@ -109,6 +107,36 @@ func ruleNames(m *machine, a *adding) {
 	s.ID = studioID
 	a.add("services.udev.extraRules", `ACTION=="add", SUBSYSTEM=="sound", KERNEL=="card*", `+match+`, ATTR{id}="`+studioID+"\"\n",
 		fmt.Sprintf("%s is called %s: %s.", s.Name, studioID, why))
+}
+
+// fullGUID is a GUID that nobody has masked.
+var fullGUID = regexp.MustCompile(`^0x[0-9a-f]{16}$`)
+
+// unitMatch is what tells udev one FireWire unit: what kind it is, and, where
+// another is of that kind, the GUID of its node. "" when nothing does.
+func (m *machine) unitMatch(u *hwdetect.FireWireUnit) string {
+	specifier, ok1 := u.Key.Specifier.Get()
+	version, ok2 := u.Key.Version.Get()
+	guid, alike := "", 0
+	for _, c := range m.f.FireWire {
+		for _, n := range c.Nodes {
+			for _, other := range n.Units {
+				if other.Name == u.Name {
+					guid = n.GUID.Or("")
+				}
+				if other.Key.Specifier.Equal(u.Key.Specifier) && other.Key.Version.Equal(u.Key.Version) {
+					alike++
+				}
+			}
+		}
+	}
+	switch {
+	case ok1 && ok2 && alike == 1:
+		return fmt.Sprintf(`ATTRS{specifier_id}=="%s", ATTRS{version}=="%s"`, specifier, version)
+	case fullGUID.MatchString(guid):
+		return fmt.Sprintf(`ATTRS{guid}=="%s"`, guid)
+	}
+	return ""
 }
 
 // ruleServer puts the start value of the studio card into the server's
@@ -122,10 +150,14 @@ func ruleServer(m *machine, a *adding) {
 		}
 		return
 	}
+	var others, devices []string
 	for _, s := range m.Starts[1:] {
 		if s.role == hwdetect.RoleInterface && studio.role == hwdetect.RoleInterface {
-			a.say(fmt.Sprintf("%s is there besides %s, which is taken for the studio card.", s.Name, studio.Name), s.Device, studio.Device)
+			others, devices = append(others, s.Name+" at "+s.Device), append(devices, s.Device)
 		}
+	}
+	if len(others) > 0 {
+		a.say(fmt.Sprintf("%s at %s is taken for the studio card. There is also %s.", studio.Name, studio.Device, list(others)), append(devices, studio.Device)...)
 	}
 	if studio.role != hwdetect.RoleInterface {
 		a.say(fmt.Sprintf("No audio interface was found: %s (%s) is taken. Plug yours in and ask again.", studio.Name, studio.role), studio.Device)
@@ -237,6 +269,9 @@ func ruleSilent(m *machine, a *adding) {
 		if !strings.Contains(name, s.ID) {
 			name += " (" + plain(s.ID) + ")"
 		}
+		if s.Bus == hwdetect.BusFireWire && m.graded("FireWire "+s.Device) {
+			continue
+		}
 		switch s.Reason {
 		case hwdetect.NotLoaded:
 			continue // its module is there, and loads in the installed system
@@ -248,6 +283,11 @@ func ruleSilent(m *machine, a *adding) {
 			a.say(fmt.Sprintf("%s makes no sound: %s.", name, s.Reason), s.Device)
 		}
 	}
+}
+
+// graded says whether a grade says already what is wrong with a device.
+func (m *machine) graded(device string) bool {
+	return slices.ContainsFunc(m.Grades, func(g Grade) bool { return g.Device == device })
 }
 
 // ruleFirmware asks for firmware where a driver did, and where a DSP does

@@ -103,7 +103,12 @@ func fullSpeed(s *Start) bool {
 // that boards have.
 func platformHost(m *machine, s *Start) bool {
 	c, ok := m.f.USBController(s.usb.Controller)
-	return ok && strings.HasPrefix(c.Kind.Or(""), "dwc")
+	return ok && weakHost(c)
+}
+
+// weakHost says that a controller is DesignWare's USB 2 one, by either driver.
+func weakHost(c hwdetect.USBController) bool {
+	return strings.HasPrefix(c.Kind.Or(""), "dwc2") || strings.HasPrefix(c.Driver.Or(""), "dwc2") || strings.HasPrefix(c.Kind.Or(""), "dwc_otg") || strings.HasPrefix(c.Driver.Or(""), "dwc_otg")
 }
 
 // dspSound says that a DSP stands before the codec: the driver tells, or, where

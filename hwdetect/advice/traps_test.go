@@ -241,12 +241,17 @@ func TestTrap17SharedInterrupts(t *testing.T) {
 	if got := all(jack(machines()["rme-hdspe-raydat"]).Hands); !strings.Contains(got, "shares interrupt 16 with i801_smbus: put the card into another slot") {
 		t.Error(got)
 	}
+	f := machines()["rme-hdspe-raydat"]
+	f.IRQs = []hwdetect.IRQ{{Number: 16, Actions: []string{"i801_smbus", "snd_hdspm"}}}
+	if got := chosen(jack(f), "musnix.rtirq.nameList"); len(got) > 0 {
+		t.Errorf("the neighbour on the interrupt is raised: %v", got)
+	}
 	a := jack(machines()["ricoh-laptop-motu"])
 	if got := all(a.Hands); !strings.Contains(got, "shares its interrupt with iwl3945") || a.Grades[0].Grade != Avoid {
 		t.Errorf("hands %s, grade %+v", got, a.Grades[0])
 	}
 	// Messages are never shared, whatever the list says.
-	f := machines()["rme-hdspe-raydat"]
+	f = machines()["rme-hdspe-raydat"]
 	f.Cards[0].IRQs[0].MSI = is(true)
 	if got := all(jack(f).Hands); strings.Contains(got, "shares interrupt") {
 		t.Error(got)

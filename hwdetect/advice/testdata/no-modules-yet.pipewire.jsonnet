@@ -8,12 +8,12 @@
 //   own choice. Choose it once, and it is remembered.
 //
 // Where to begin with the other cards:
-// - PCI device (1022:1457) (PCI 0000:0c:00.3): alsa, 48000 Hz, 256 frames, 2 periods.
+// - Sound device (1022:1457) (PCI 0000:0c:00.3): alsa, 48000 Hz, 256 frames, 2 periods.
 {
   boot+: {
     extraModprobeConfig+: '\n'
-      // PCI device (1022:1457): the codec falls asleep after ten seconds and pops when it wakes up;
-      // this keeps it awake.
+      // Sound device (1022:1457): the codec falls asleep after ten seconds and pops when it wakes
+      // up; this keeps it awake.
       + 'options snd_hda_intel power_save=0 power_save_controller=N\n',
     kernelParams+: [
       // AMD Ryzen 7 3700X 8-Core Processor has 6 cores: interrupts are served by the first one, the
