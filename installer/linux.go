@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -98,7 +99,8 @@ func persist(ctx context.Context, do func() error) error {
 }
 
 // Partitions asks the kernel to read the table, and waits until each partition
-// lies where the plan has it.
+// lies where the plan has it. A kernel that does not read GPTs is told where
+// the partitions are.
 func (l *Linux) Partitions(ctx context.Context, p *plan.Plan) error {
 	f, err := os.OpenFile(p.Disk.Path, os.O_RDWR, 0)
 	if err != nil {
@@ -111,6 +113,11 @@ func (l *Linux) Partitions(ctx context.Context, p *plan.Plan) error {
 	})
 	if err != nil {
 		return &fs.PathError{Op: "let the kernel read the partition table of", Path: p.Disk.Path, Err: err}
+	}
+	if _, err := os.Stat(filepath.Join(sysBlock, blockName(p.Table.Root.Path))); errors.Is(err, fs.ErrNotExist) {
+		if err := addPartitions(f, p.Table.Partitions()); err != nil {
+			return &fs.PathError{Op: "tell the kernel of the partitions of", Path: p.Disk.Path, Err: err}
+		}
 	}
 	deadline := time.Now().Add(patience)
 	for _, part := range p.Table.Partitions() {
@@ -132,6 +139,27 @@ func (l *Linux) Partitions(ctx context.Context, p *plan.Plan) error {
 	return nil
 }
 
+const sysBlock = "/sys/class/block"
+
+// blockName is the name below sysBlock: the kernel writes '!' for '/'.
+func blockName(path string) string {
+	return strings.ReplaceAll(strings.TrimPrefix(path, "/dev/"), "/", "!")
+}
+
+// addPartitions makes the kernel's partitions of a disk one by one. Those that
+// it has are left as they are; inPlace judges them.
+func addPartitions(disk *os.File, parts []plan.Planned) error {
+	for _, p := range parts {
+		partition := unix.BlkpgPartition{Start: p.Offset(), Length: p.Bytes(), Pno: int32(p.Number)}
+		arg := unix.BlkpgIoctlArg{Op: unix.BLKPG_ADD_PARTITION, Datalen: int32(unsafe.Sizeof(partition)), Data: (*byte)(unsafe.Pointer(&partition))}
+		_, _, errno := unix.Syscall(unix.SYS_IOCTL, disk.Fd(), unix.BLKPG, uintptr(unsafe.Pointer(&arg)))
+		if errno != 0 && errno != unix.EBUSY {
+			return errno
+		}
+	}
+	return nil
+}
+
 // inPlace says whether the kernel has the partition as planned, with its node.
 func inPlace(part plan.Planned) error {
 	info, err := os.Stat(part.Path)
@@ -141,12 +169,11 @@ func inPlace(part plan.Planned) error {
 	if info.Mode().Type() != fs.ModeDevice {
 		return fmt.Errorf("%q is no block device", part.Path)
 	}
-	name := strings.ReplaceAll(strings.TrimPrefix(part.Path, "/dev/"), "/", "!")
 	for _, f := range []struct {
 		file string
 		want int64
 	}{{"start", part.FirstLBA}, {"size", part.Bytes() / layout.Sector}} {
-		data, err := os.ReadFile(filepath.Join("/sys/class/block", name, f.file))
+		data, err := os.ReadFile(filepath.Join(sysBlock, blockName(part.Path), f.file))
 		if err != nil {
 			return err
 		}
