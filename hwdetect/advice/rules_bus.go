@@ -320,7 +320,7 @@ func (m *machine) nearest(than string) []string {
 func (m *machine) kind(kind string) []string {
 	var names []string
 	for _, c := range m.f.USBControllers {
-		if c.Kind.Or("") == kind {
+		if c.Kind.Or("") == kind && !weakHost(c) {
 			names = append(names, c.Name)
 		}
 	}

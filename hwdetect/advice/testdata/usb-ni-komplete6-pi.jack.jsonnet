@@ -2,9 +2,9 @@
 // Written by reprise from what it found. Each value stands below its reasons; change what you know
 // better. The configuration joins this to its profile with +.
 //
-// To do by hand:
+// Good to know:
 // - Native Instruments Komplete Audio 6 (17cc:1001) hangs on a weak controller (dwc_otg), which
-//   crackles: use a port of 3f980000.usb.
+//   crackles. This machine has no other.
 //
 // Not known:
 // - How long the processor takes to wake up is not known: its idle states stay as they are.
