@@ -208,5 +208,5 @@ func (v *Volume) called(id string, use []byte) (name string, link bool, err erro
 			return "", false, fmt.Errorf("read Rock Ridge continuation area: %w", err)
 		}
 	}
-	return "", false, errors.New("Rock Ridge continuation areas go on without an end")
+	return "", false, errors.New("continuation areas of Rock Ridge go on without an end")
 }

@@ -1,7 +1,6 @@
 package iso9660
 
 import (
-	"encoding/binary"
 	"io/fs"
 	"strings"
 	"time"
@@ -193,49 +192,4 @@ func join(entries [][]byte) (b []byte) {
 		b = append(b, e...)
 	}
 	return b
-}
-
-// bootCatalogue writes the El Torito catalogue: the BIOS's image first, then
-// a section for UEFI. Without one of them the other is the first entry.
-func (m *metadata) bootCatalogue(b []byte) {
-	const (
-		platformBIOS, platformUEFI = 0, 0xef
-		bootable                   = 0x88
-		lastSection                = 0x91
-		slot                       = 32
-	)
-	le := binary.LittleEndian
-	image := func(b []byte, blocks uint16, offset int64) {
-		b[0] = bootable // b[1] is 0: no emulation of a drive
-		le.PutUint16(b[6:], blocks)
-		le.PutUint32(b[8:], sector(offset))
-	}
-	// The count is 16 bits wide. 0 stands for a system partition beyond: UEFI
-	// then takes everything up to the end of the medium.
-	// Source: PartitionInstallElToritoChildHandles of EDK II.
-	var espBlocks uint16
-	if n := m.esp.size / block; n <= 0xffff {
-		espBlocks = uint16(n)
-	}
-	b[0], b[30], b[31] = 1, 0x55, 0xaa
-	copy(b[4:28], "REPRISE")
-	first := b[slot:]
-	switch {
-	case m.bios == nil:
-		b[1] = platformUEFI
-		image(first, espBlocks, m.esp.offset)
-	case m.esp.size == 0:
-		image(first, bootLoadBlocks, m.bios.offset)
-	default:
-		image(first, bootLoadBlocks, m.bios.offset)
-		section := b[2*slot:]
-		section[0], section[1] = lastSection, platformUEFI
-		le.PutUint16(section[2:], 1) // entries in it
-		image(b[3*slot:], espBlocks, m.esp.offset)
-	}
-	var sum uint16
-	for at := 0; at < slot; at += 2 {
-		sum += le.Uint16(b[at:])
-	}
-	le.PutUint16(b[28:], -sum)
 }
