@@ -44,6 +44,8 @@ type tables struct {
 	fragments   []byte
 	refs        []uint64 // of inodes, by number - 1
 
+	scratch []byte // of the inode or run being written
+
 	base int64 // where the blocks of the next path lie in the image
 	top  []entry
 }
@@ -96,10 +98,10 @@ func (t *tables) node(n *node, number, parent uint32, base int64, firstFragment 
 	switch n.kind {
 	case kindSymlink:
 		t.refs[number-1] = t.inodes.ref()
-		b := inodeHeader(basicSymlink, 0o777, number)
+		b := t.header(basicSymlink, 0o777, number)
 		b = binary.LittleEndian.AppendUint32(b, 1) // links
 		b = binary.LittleEndian.AppendUint32(b, uint32(len(n.target)))
-		t.inodes.Write(append(b, n.target...))
+		t.write(&t.inodes, append(b, n.target...))
 		return basicSymlink, nil
 	case kindDir:
 		if uint64(len(t.refs))+uint64(len(n.children)) >= none32 {
@@ -144,7 +146,7 @@ func (t *tables) node(n *node, number, parent uint32, base int64, firstFragment 
 	t.refs[number-1] = t.inodes.ref()
 	var b []byte
 	if start > math.MaxUint32 || n.size > math.MaxUint32 || holes > 0 {
-		b = inodeHeader(extendedFile, mode, number)
+		b = t.header(extendedFile, mode, number)
 		b = binary.LittleEndian.AppendUint64(b, uint64(start))
 		b = binary.LittleEndian.AppendUint64(b, uint64(n.size))
 		b = binary.LittleEndian.AppendUint64(b, uint64(holes))
@@ -153,7 +155,7 @@ func (t *tables) node(n *node, number, parent uint32, base int64, firstFragment 
 		b = binary.LittleEndian.AppendUint32(b, uint32(n.offset))
 		b = binary.LittleEndian.AppendUint32(b, none32) // extended attributes
 	} else {
-		b = inodeHeader(basicFile, mode, number)
+		b = t.header(basicFile, mode, number)
 		b = binary.LittleEndian.AppendUint32(b, uint32(start))
 		b = binary.LittleEndian.AppendUint32(b, fragment)
 		b = binary.LittleEndian.AppendUint32(b, uint32(n.offset))
@@ -162,14 +164,13 @@ func (t *tables) node(n *node, number, parent uint32, base int64, firstFragment 
 	for _, w := range n.blocks {
 		b = binary.LittleEndian.AppendUint32(b, w)
 	}
-	t.inodes.Write(b)
+	t.write(&t.inodes, b)
 	return basicFile, nil
 }
 
-// inodeHeader is what all inodes begin with.
-func inodeHeader(kind, mode uint16, number uint32) []byte {
-	b := make([]byte, 0, 64)
-	b = binary.LittleEndian.AppendUint16(b, kind)
+// header begins an inode in the scratch buffer: it has what all have.
+func (t *tables) header(kind, mode uint16, number uint32) []byte {
+	b := binary.LittleEndian.AppendUint16(t.scratch[:0], kind)
 	b = binary.LittleEndian.AppendUint16(b, mode)
 	b = binary.LittleEndian.AppendUint16(b, 0) // user: the first of the ids
 	b = binary.LittleEndian.AppendUint16(b, 0) // group
@@ -177,7 +178,13 @@ func inodeHeader(kind, mode uint16, number uint32) []byte {
 	return binary.LittleEndian.AppendUint32(b, number)
 }
 
-// Bounds of a run of entries behind one header of a listing.
+// write adds what was made in the scratch buffer.
+func (t *tables) write(m *metadata, b []byte) {
+	m.Write(b)
+	t.scratch = b
+}
+
+// maxRun is how many entries one header of a listing has at most.
 const maxRun = 256
 
 // A stop is where a run of a listing begins that is the first in its block.
@@ -214,8 +221,7 @@ func (t *tables) directory(entries []entry, number, parent uint32) error {
 			run++
 			bytes += 8 + len(e.name)
 		}
-		b := make([]byte, 0, bytes)
-		b = binary.LittleEndian.AppendUint32(b, uint32(run-1))
+		b := binary.LittleEndian.AppendUint32(t.scratch[:0], uint32(run-1))
 		b = binary.LittleEndian.AppendUint32(b, uint32(entries[0].ref>>16))
 		b = binary.LittleEndian.AppendUint32(b, entries[0].number)
 		for _, e := range entries[:run] {
@@ -228,7 +234,7 @@ func (t *tables) directory(entries []entry, number, parent uint32) error {
 				links++
 			}
 		}
-		t.directories.Write(b)
+		t.write(&t.directories, b)
 		size += bytes
 		entries = entries[run:]
 	}
@@ -243,7 +249,7 @@ func (t *tables) directory(entries []entry, number, parent uint32) error {
 	t.refs[number-1] = t.inodes.ref()
 	var b []byte
 	if size+dots > math.MaxUint16 || len(stops) > 0 {
-		b = inodeHeader(extendedDir, 0o555, number)
+		b = t.header(extendedDir, 0o555, number)
 		b = binary.LittleEndian.AppendUint32(b, links)
 		b = binary.LittleEndian.AppendUint32(b, uint32(size+dots))
 		b = binary.LittleEndian.AppendUint32(b, uint32(block))
@@ -258,14 +264,14 @@ func (t *tables) directory(entries []entry, number, parent uint32) error {
 			b = append(b, s.name...)
 		}
 	} else {
-		b = inodeHeader(basicDir, 0o555, number)
+		b = t.header(basicDir, 0o555, number)
 		b = binary.LittleEndian.AppendUint32(b, uint32(block))
 		b = binary.LittleEndian.AppendUint32(b, links)
 		b = binary.LittleEndian.AppendUint16(b, uint16(size+dots))
 		b = binary.LittleEndian.AppendUint16(b, uint16(offset))
 		b = binary.LittleEndian.AppendUint32(b, parent)
 	}
-	t.inodes.Write(b)
+	t.write(&t.inodes, b)
 	return nil
 }
 

@@ -170,6 +170,12 @@ func fill(ctx context.Context, paths []Path, o Options) error {
 	return packAll(ctx, missing, o)
 }
 
+// collectEvery is how many paths are packed between two collections. By
+// itself the collector would let garbage grow to the size of the compressors'
+// tables, which hold no pointers and so cost it next to nothing to pass.
+const collectEvery = 16
+
+// packAll makes the cache files of paths.
 func packAll(ctx context.Context, paths []Path, o Options) (err error) {
 	// The trees are read first, so that the bytes to do are known.
 	trees := make([]*node, len(paths))
@@ -203,6 +209,9 @@ func packAll(ctx context.Context, paths []Path, o Options) (err error) {
 			task.Detail(p.Name)
 			root := trees[i]
 			trees[i] = nil
+			if i%collectEvery == collectEvery-1 {
+				runtime.GC()
+			}
 			return k.pack(ctx, p, root, task)
 		})
 	}
