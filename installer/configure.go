@@ -51,8 +51,13 @@ func (r *run) writeConfiguration(ctx context.Context, _ plan.Step) error {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Files)) {
-		if filepath.Base(name) != name {
+		if !fs.ValidPath(name) {
 			return fmt.Errorf("%q is no name of a file in /etc/reprise", name)
+		}
+		if dir := filepath.Join(r.dir, ConfigurationDir, filepath.Dir(name)); filepath.Dir(name) != "." {
+			if err := os.MkdirAll(dir, 0o755); err != nil {
+				return err
+			}
 		}
 		if err := atomicfile.WriteBytes(filepath.Join(r.dir, ConfigurationDir, name), 0o644, r.Files[name]); err != nil {
 			return err
