@@ -48,6 +48,9 @@ type ISO struct {
 	Store  Content // squashfs of store paths
 	Index  []byte  // medium.json: what the store holds
 	ESP    []File  // what UEFI starts, see MediumUEFI
+
+	// More are further files, such as a second kernel.
+	More []iso9660.File
 }
 
 // MediumUEFI returns the files that start the medium under UEFI. Shim loads
@@ -93,18 +96,18 @@ func (m ISO) image(grub BIOS, esp iso9660.Source) iso9660.Image {
 	file := func(path string, c Content) iso9660.File {
 		return iso9660.File{Path: path, Mode: 0o444, Size: c.Size(), Write: c.WriteTo}
 	}
+	files := []iso9660.File{
+		file(MediumGRUB, Bytes(grub.Core)),
+		file(bootmenu.Config, Bytes(m.Menu)),
+		iso9660.Text(bootmenu.Info, "reprise installation medium "+m.Label+"\n"),
+		file(bootmenu.Kernel, m.Kernel),
+		file(bootmenu.Initrd, m.Initrd),
+	}
+	files = append(files, m.More...)
 	return iso9660.Image{
 		Label: m.Label, Seed: m.Seed, Time: m.Time,
-		Files: []iso9660.File{
-			file(MediumGRUB, Bytes(grub.Core)),
-			file(bootmenu.Config, Bytes(m.Menu)),
-			iso9660.Text(bootmenu.Info, "reprise installation medium "+m.Label+"\n"),
-			file(bootmenu.Kernel, m.Kernel),
-			file(bootmenu.Initrd, m.Initrd),
-			file(MediumIndex, Bytes(m.Index)),
-			file(MediumStore, m.Store),
-		},
-		BIOS: MediumGRUB, MBR: grub.Boot, ESP: esp, Sums: MediumSums,
+		Files: append(files, file(MediumIndex, Bytes(m.Index)), file(MediumStore, m.Store)),
+		BIOS:  MediumGRUB, MBR: grub.Boot, ESP: esp, Sums: MediumSums,
 	}
 }
 

@@ -68,6 +68,10 @@ type System struct {
 	Name   string   // for people, such as "studio"
 	Path   string   // its store path
 	Params []string // further words of its kernel line
+
+	// Its kernel and the medium's initramfs for that, on the medium without a
+	// leading slash; "" for Kernel and Initrd, which all other entries have.
+	Kernel, Initrd string
 }
 
 // modules are built into GRUB's image for BIOS: what reads the medium, what
@@ -109,11 +113,11 @@ set timeout=%d
 set default=%s
 `, cmp.Or(o.Timeout, DefaultTimeout), Install)
 	for _, e := range entries(o) {
-		fmt.Fprintf(&b, "\nmenuentry %s --id %s {\n  echo 'Loading ...'\n  linux /%s", quote(e.title), quote(e.id), Kernel)
+		fmt.Fprintf(&b, "\nmenuentry %s --id %s {\n  echo 'Loading ...'\n  linux /%s", quote(e.title), quote(e.id), cmp.Or(e.kernel, Kernel))
 		for _, word := range e.words {
 			b.WriteString(" " + quote(word))
 		}
-		fmt.Fprintf(&b, "\n  initrd /%s\n}\n", Initrd)
+		fmt.Fprintf(&b, "\n  initrd /%s\n}\n", cmp.Or(e.initrd, Initrd))
 	}
 	return b.Bytes(), nil
 }
@@ -121,6 +125,8 @@ set default=%s
 type menuEntry struct {
 	title, id string
 	words     []string
+
+	kernel, initrd string // "" for Kernel and Initrd
 }
 
 func entries(o Options) []menuEntry {
@@ -128,16 +134,17 @@ func entries(o Options) []menuEntry {
 		words := []string{MediumParam + "=LABEL=" + o.Label, ModeParam + "=" + mode}
 		return slices.Concat(words, more, o.Params, consoles)
 	}
-	list := []menuEntry{{"Install reprise", Install, line(Install)}}
+	list := []menuEntry{{title: "Install reprise", id: Install, words: line(Install)}}
 	for _, s := range o.Live {
 		list = append(list, menuEntry{
-			"Try " + s.Name + " without installing", Live + "-" + s.Name,
-			line(Live, append([]string{SystemParam + "=" + s.Path}, s.Params...)...),
+			title: "Try " + s.Name + " without installing", id: Live + "-" + s.Name,
+			words:  line(Live, append([]string{SystemParam + "=" + s.Path}, s.Params...)...),
+			kernel: s.Kernel, initrd: s.Initrd,
 		})
 	}
 	return append(list,
-		menuEntry{"Check this medium", Check, line(Check)},
-		menuEntry{"Rescue shell", Rescue, line(Rescue)},
+		menuEntry{title: "Check this medium", id: Check, words: line(Check)},
+		menuEntry{title: "Rescue shell", id: Rescue, words: line(Rescue)},
 	)
 }
 
@@ -152,6 +159,7 @@ func (p Problems) Error() string { return "boot menu: " + strings.Join(p, "; ") 
 var (
 	isLabel = regexp.MustCompile(`^[A-Z0-9_]{1,32}$`)
 	isName  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+	isFile  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]*$`)
 	isPath  = regexp.MustCompile(`^/[A-Za-z0-9+._?=/-]+$`)
 )
 
@@ -192,6 +200,14 @@ func check(o Options) error {
 		seen[s.Name] = true
 		if !isPath.MatchString(s.Path) {
 			say("system %q: path %q: want a store path", s.Name, s.Path)
+		}
+		if (s.Kernel == "") != (s.Initrd == "") {
+			say("system %q: a kernel of its own wants an initramfs of its own", s.Name)
+		}
+		for _, file := range []string{s.Kernel, s.Initrd} {
+			if file != "" && !isFile.MatchString(file) {
+				say("system %q: file %q: want a name of the medium without a leading slash", s.Name, file)
+			}
 		}
 		words(fmt.Sprintf("system %q: ", s.Name), s.Params)
 	}
