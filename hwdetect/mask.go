@@ -59,8 +59,11 @@ func (m *masker) mac(s string) string {
 // guid keeps the maker's 24 bits. The same GUID is written with and without 0x.
 func (m *masker) guid(s string) string {
 	digits := strings.TrimPrefix(strings.ToLower(s), "0x")
-	if strings.Trim(digits, "0") == "" {
+	switch {
+	case strings.Trim(digits, "0") == "":
 		return s
+	case len(digits) != 16 || strings.Trim(digits, "0123456789abcdef") != "":
+		return m.serial(s)
 	}
 	masked := m.mask("guid", digits, func(n int) string { return digits[:6] + fmt.Sprintf("%010x", n) })
 	return s[:len(s)-len(digits)] + masked
@@ -158,7 +161,7 @@ func (m *masker) text(name, s string) string {
 	sound := strings.HasPrefix(name, asoundDir) || base == "id" || base == "product" || base == "interface"
 	switch {
 	case name == logFile:
-		s = guidForm.ReplaceAllStringFunc(m.known(s), m.guid)
+		s = m.known(guidForm.ReplaceAllStringFunc(s, m.guid))
 	case sound:
 		// Rates, sizes and addresses in other files of ALSA are numbers too.
 		if base == "cards" || base == "id" || base == "product" {
