@@ -195,6 +195,8 @@ func packAll(ctx context.Context, paths []Path, o Options) (err error) {
 	if err := errors.Join(problems...); err != nil {
 		return err
 	}
+	// No more compressors than there are blocks: each takes its memory.
+	o.Cores = int(min(int64(o.Cores), total/int64(o.BlockSize)+1))
 	task := o.Sink.Start("compress", progress.Bytes, total)
 	defer func() { task.Done(err) }()
 	k, stop, err := newPacker(o)
