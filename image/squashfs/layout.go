@@ -59,8 +59,8 @@ type entry struct {
 }
 
 func newTables(blockSize, paths int) (*tables, error) {
-	// The best level takes eight times the memory, for 3 % of one percent of
-	// the image.
+	// Tables are less than a percent of an image: not worth the memory of the
+	// best level.
 	encoder, err := newEncoder(zstd.SpeedBetterCompression, metadataBytes, 1)
 	if err != nil {
 		return nil, err
