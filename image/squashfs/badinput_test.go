@@ -14,7 +14,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
+	"reprise/internal/atomicfile"
 	"reprise/internal/progress"
 )
 
@@ -298,20 +300,26 @@ func TestPrune(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(cache, "of another"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
+	for name, age := range map[string]time.Duration{"old": 48 * time.Hour, "new": time.Hour} {
+		file, then := filepath.Join(cache, atomicfile.TempPrefix+name), time.Now().Add(-age)
+		if err := errors.Join(os.WriteFile(file, []byte("12345"), 0o600), os.Chtimes(file, then, then)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	info, err := os.Stat(full.cacheFile(paths[1]))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var asked []string
 	freed, err := Prune(t.Context(), cache, func(name string) bool { asked = append(asked, name); return name == "keep" })
-	if err != nil || freed != info.Size()+7 {
-		t.Errorf("%d bytes freed, %v: want %d", freed, err, info.Size()+7)
+	if err != nil || freed != info.Size()+7+5 {
+		t.Errorf("%d bytes freed, %v: want %d", freed, err, info.Size()+7+5)
 	}
 	slices.Sort(asked)
 	if want := []string{"drop \"it\"\n", "keep", "keep"}; !slices.Equal(asked, want) {
 		t.Errorf("asked about %q, want %q", asked, want)
 	}
-	if left, _ := os.ReadDir(cache); len(left) != 3 {
+	if left, _ := os.ReadDir(cache); len(left) != 4 {
 		t.Errorf("left: %v", left)
 	}
 	if freed, err := Prune(t.Context(), dir+"/absent", nil); freed != 0 || err != nil {

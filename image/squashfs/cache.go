@@ -12,6 +12,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
+
+	"reprise/internal/atomicfile"
 )
 
 // formatVersion is of the cache files: of the index and of how files are cut
@@ -134,9 +137,12 @@ func (s *summer) finish() []uint32 {
 	return s.sums
 }
 
+// abandoned is the age from which an unfinished file is nobody's any more.
+const abandoned = 24 * time.Hour
+
 // Prune removes the cache files in the directory cache of paths that keep
-// does not want, those that another version of this package made and those
-// that are damaged. It returns how many bytes became free. A Pack or WriteTo
+// does not want, those that another version of this package made, those that
+// are damaged, and what was left unfinished a day ago. It returns how many bytes became free. A Pack or WriteTo
 // that runs at the same time makes anew what it misses.
 func Prune(ctx context.Context, cache string, keep func(name string) bool) (freed int64, err error) {
 	entries, err := os.ReadDir(cache)
@@ -151,12 +157,26 @@ func Prune(ctx context.Context, cache string, keep func(name string) bool) (free
 		if err := ctx.Err(); err != nil {
 			return freed, context.Cause(ctx)
 		}
-		if len(e.Name()) != 2*sha256.Size || !e.Type().IsRegular() {
-			continue // not ours, or not finished
-		}
 		file := filepath.Join(cache, e.Name())
-		name, size, err := nameIn(file)
-		if err == nil && keep(name) {
+		var size int64
+		var err error
+		switch {
+		case !e.Type().IsRegular():
+			continue
+		case strings.HasPrefix(e.Name(), atomicfile.TempPrefix):
+			var info os.FileInfo
+			if info, err = e.Info(); err == nil {
+				if time.Since(info.ModTime()) < abandoned {
+					continue
+				}
+				size = info.Size()
+			}
+		case len(e.Name()) == 2*sha256.Size:
+			var name string
+			if name, size, err = nameIn(file); err == nil && keep(name) {
+				continue
+			}
+		default: // not ours
 			continue
 		}
 		if err == nil || errors.Is(err, errStale) {
