@@ -519,6 +519,7 @@ const (
 	NotBound       Reason = "its module did not take it"
 	BoundNoCard    Reason = "a driver has it and made no card"
 	AwaitsFirmware Reason = "it waits for its firmware and comes back as another device"
+	CardsUnknown   Reason = "a driver has it; whether that made a card is not known"
 	DSPOff         Reason = "its DSP is switched off and nothing else drives it"
 	ModulesUnknown Reason = "no driver has it; which module would is not known"
 )

@@ -239,7 +239,11 @@ func (p *page) buses(f *Facts) {
 			}
 		}
 		what := strings.Join(names, ", ")
-		if what == "" {
+		switch {
+		case what != "":
+		case len(c.Buses) == 0:
+			what = "what is plugged in is not known"
+		default:
 			what = "nothing plugged in"
 		}
 		p.line("  %s  %s: %s", c.Name, c.Kind.Or("USB"), what)
@@ -372,7 +376,7 @@ func (p *page) rest(f *Facts) {
 	if len(f.Undriven) > 0 {
 		p.heading("Without a driver")
 		for _, u := range f.Undriven {
-			s := "no module is known for it"
+			s := "which module would take it is not known"
 			if len(u.Modules) > 0 {
 				s = "module " + strings.Join(u.Modules, " or ")
 			}

@@ -84,6 +84,8 @@ func soundModules(modules []string) []string {
 
 func (t *tree) reason(driver Known[string], answer []string, modules resolver) Reason {
 	switch {
+	case driver.Known() && !t.has(soundDir) && !t.has(asoundDir):
+		return CardsUnknown // this tree tells of no cards at all
 	case driver.Known():
 		return BoundNoCard
 	case !modules.known():
