@@ -26,7 +26,13 @@ type Config struct {
 
 	places  placeIndex
 	origins map[string]string // package that a module added → option that asked for it
+	files   []string          // see Files
 }
+
+// Files returns the files that the configuration was read from: relative to
+// the directory of the one that was named, which comes first. A profile that
+// reprise ships has none.
+func (c *Config) Files() []string { return c.files }
 
 // Archive says where Debian packages come from.
 type Archive struct {
@@ -103,10 +109,16 @@ type I18n struct {
 	SupportedLocales []string `json:"supportedLocales"` // such as "de_DE.UTF-8/UTF-8"; holds the default, but never C.UTF-8
 }
 
-// Image is the disk image.
+// Image is the disk image, and the installation medium.
 type Image struct {
-	ESPGenerations int `json:"espGenerations"` // further kernels and initrds that the ESP has room for
-	MarginMiB      int `json:"marginMiB"`      // free space in the root file system of the image
+	ESPGenerations int      `json:"espGenerations"` // further kernels and initrds that the ESP has room for
+	ISO            ImageISO `json:"iso"`
+	MarginMiB      int      `json:"marginMiB"` // free space in the root file system of the image
+}
+
+// ImageISO is the installation medium.
+type ImageISO struct {
+	Systems []string `json:"systems"` // profiles that it carries beside the configuration
 }
 
 // Musnix is by module, all of it.
