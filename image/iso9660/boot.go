@@ -121,7 +121,7 @@ func (l *Layout) system(end int64) error {
 
 	table := &gpt.Table{
 		LogicalSectorSize: block, PhysicalSectorSize: block,
-		GUID: l.name("disk").String(), ProtectiveMBR: true,
+		GUID: DiskGUID(l.image.Seed).String(), ProtectiveMBR: true,
 	}
 	add := func(number int, name, kind string, offset, size int64) {
 		table.Partitions = append(table.Partitions, &gpt.Partition{
@@ -158,9 +158,15 @@ func (l *Layout) system(end int64) error {
 	return nil
 }
 
+// DiskGUID is the GUID that the GPT of an image with this seed has: what tells
+// it from another with the same label.
+func DiskGUID(seed layout.Seed) layout.GUID { return nameOf(seed, "disk") }
+
 // name derives a GUID from the seed.
-func (l *Layout) name(what string) (g layout.GUID) {
-	sum := layout.SeedOf("reprise ISO identity 1", string(l.image.Seed[:]), what)
+func (l *Layout) name(what string) layout.GUID { return nameOf(l.image.Seed, what) }
+
+func nameOf(seed layout.Seed, what string) (g layout.GUID) {
+	sum := layout.SeedOf("reprise ISO identity 1", string(seed[:]), what)
 	copy(g[:], sum[:])
 	g[6] = g[6]&0x0f | 0x80 // version 8: made by a rule of our own, RFC 9562
 	g[8] = g[8]&0x3f | 0x80 // variant

@@ -241,12 +241,12 @@ func (b *boot) loadListed() {
 func (b *boot) findRoot() (blockdev.Device, error) {
 	ref := b.line.Root
 	if ref.Key == "" {
-		_, _, _ = b.devices.find(ref, 3*time.Second) // only so that there is something to list
+		_, _, _ = b.devices.find(ref, nil, 3*time.Second) // only so that there is something to list
 		all, err := b.devices.list(true)
 		return blockdev.Device{}, &Failure{Got: "the kernel line does not say where the root partition is",
 			Want: "root=PARTUUID=…", Seen: table(all), Err: err}
 	}
-	found, _, err := b.devices.find(ref, b.line.Wait)
+	found, _, err := b.devices.find(ref, nil, b.line.Wait)
 	if err != nil {
 		return blockdev.Device{}, err
 	}

@@ -94,9 +94,10 @@ func (b *boot) install(d blockdev.Device) error {
 	defer restore()
 	stop := b.attend()
 	defer stop()
-	consoles := openConsoles()
-	defer consoles.close()
-	next, err := b.unattended(m, consoles.screens())
+	consoles := findConsoles()
+	screens := consoles.screens()
+	next, err := b.unattended(m, screens)
+	screens.close()
 	switch {
 	case errors.Is(err, errNoAnswers):
 	case err != nil:
@@ -111,7 +112,10 @@ func (b *boot) install(d blockdev.Device) error {
 			return err
 		}
 		if next == Shell {
-			if !consoles.screens().shells(0) {
+			screens := consoles.screens()
+			again := screens.shells(0)
+			screens.close()
+			if !again {
 				return errors.New("no shell can be started")
 			}
 			continue
@@ -201,11 +205,15 @@ func (b *boot) guided(m Medium, all consoles) (Next, error) {
 		m := m
 		m.Console = all[i].name
 		cmd, err := command(installName, m, "TERM="+all[i].term())
+		var f *os.File
 		if err == nil {
-			f := all[i].file
+			f, err = all[i].open()
+		}
+		if err == nil {
+			defer f.Close()
 			cmd.Stdin, cmd.Stdout, cmd.Stderr = f, f, f
 			cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true, Setctty: true}
-			all[i].size()
+			size(f)
 			err = cmd.Start()
 		}
 		if err != nil {
@@ -234,8 +242,7 @@ func (b *boot) guided(m Medium, all consoles) (Next, error) {
 		}
 		last = e.err
 		failed[e.console]++
-		all[e.console].restore()
-		fmt.Fprintf(all[e.console].file, "\nreprise: the installer has ended: %v\n", e.err)
+		all[e.console].restore(fmt.Sprintf("reprise: the installer has ended: %v\r\n", e.err))
 		if failed[e.console] < faults {
 			time.Sleep(time.Second)
 			run(e.console)

@@ -27,6 +27,7 @@ const (
 //	reprise.timeout=SECONDS  reboot so long after a failure; 0: never
 //	reprise.rescue           give a shell before anything is mounted
 //	reprise.medium=LABEL=…   start from the installation medium with this volume id (also /dev/…)
+//	reprise.id=GUID          the disk GUID of the medium: tells it from others of the same name
 //	reprise.mode=MODE        what for: install, live, check or rescue
 //	ro                       mount the disk read-only and change nothing on it
 //	init=PATH                start this instead of systemd
@@ -47,6 +48,7 @@ type Line struct {
 	Options  map[string]string // module → parameters, as finit_module takes them
 	Refused  map[string]bool   // modules not to load for a device
 	Medium   blockdev.Ref      // its Key is "" when the machine starts from its own disk
+	MediumID string            // GUID of the medium's GPT, lower case; "" when the line has none
 	Mode     Mode              // what the medium was started for; "" without a medium
 }
 
@@ -108,6 +110,8 @@ func parseLine(text string) (l Line, problems []error) {
 				problems = append(problems, fmt.Errorf("reprise.medium=: %w", err))
 			}
 			l.Medium = ref
+		case "reprise.id":
+			l.MediumID = strings.ToLower(value)
 		case "reprise.mode":
 			l.Mode = Mode(value)
 			if !slices.Contains(modes, l.Mode) {

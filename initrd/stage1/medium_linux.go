@@ -130,35 +130,36 @@ func memTotal(meminfo []byte) (size int64, ok bool) {
 	return n << 10, err == nil
 }
 
-// A second medium may be there a moment later than the first.
-const secondMedium = 300 * time.Millisecond
+// secondMedium is how long to look for another medium where the kernel line
+// does not say which one is meant.
+const secondMedium = time.Second
 
 func (b *boot) findMedium() (blockdev.Device, error) {
-	ref := b.line.Medium
+	ref, id := b.line.Medium, b.line.MediumID
+	keep := func(d blockdev.Device) bool { return isMedium(d) && (id == "" || d.UUID == id) }
+	if !ref.Contents() {
+		keep = nil // somebody knows what it is
+	}
 	// A medium can be anywhere, and a keyboard is wanted soon.
 	b.devices.reach = everything
-	found, _, err := b.devices.find(ref, b.line.Wait)
+	found, all, err := b.devices.find(ref, keep, b.line.Wait)
 	if err != nil {
 		return blockdev.Device{}, err
 	}
-	if len(found) > 0 {
-		if found, err = b.devices.again(ref, secondMedium); err != nil {
+	if len(found) > 0 && id == "" {
+		if found, err = b.devices.again(ref, keep, secondMedium); err != nil {
 			return blockdev.Device{}, err
 		}
 	}
-	switch found = media(found); len(found) {
-	case 1:
+	found = media(found)
+	switch {
+	case len(found) == 0:
+		return blockdev.Device{}, b.noMedium(all)
+	case len(found) == 1:
 		return found[0], nil
-	case 0:
-		all, err := b.devices.list(true)
-		return blockdev.Device{}, &Failure{Medium: true, Got: "it is not there", Err: err,
-			Want: fmt.Sprintf("a disk, partition or CD with the volume id of %s, waited %v for it", ref, b.line.Wait),
-			Seen: table(all),
-			Do: []string{
-				"plug the stick into another port, without a hub between, or put the CD in",
-				"a medium that needs longer: write rootwait=60 on the kernel line",
-				"for a shell press a key: blk lists disks, exit tries again",
-			}}
+	case id != "": // copies of one another
+		b.log.printf(logInfo, "%d media are the same; /dev/%s is used", len(found), found[0].Name)
+		return found[0], nil
 	}
 	f := &Failure{Medium: true, Got: "there are several, and which one this machine was started from is not known",
 		Want: "one medium with the volume id of " + ref.String(), Seen: table(found),
@@ -167,6 +168,29 @@ func (b *boot) findMedium() (blockdev.Device, error) {
 		f.Do = append(f.Do, "or write on the kernel line: reprise.medium=/dev/"+d.Name)
 	}
 	return blockdev.Device{}, f
+}
+
+func isMedium(d blockdev.Device) bool { return d.Type == "iso9660" }
+
+func (b *boot) noMedium(seen []blockdev.Device) *Failure {
+	f := &Failure{Medium: true, Got: "it is not there",
+		Want: fmt.Sprintf("a disk, partition or CD with the volume id of %s, waited %v for it", b.line.Medium, b.line.Wait)}
+	if all, err := b.devices.list(true); err == nil {
+		seen = all
+	}
+	f.Seen = table(seen)
+	if others := media(kept(b.line.Medium.Find(seen), isMedium)); len(others) > 0 {
+		f.Got = "another one is there"
+		f.Want = fmt.Sprintf("the medium %s, as the boot loader that started this machine", b.line.MediumID)
+		for _, d := range others {
+			f.Do = append(f.Do, fmt.Sprintf("take out the one at /dev/%s, it is %s", d.Name, d.UUID))
+		}
+	}
+	f.Do = append(f.Do,
+		"plug the stick into another port, without a hub between, or put the CD in",
+		"a medium that needs longer: write rootwait=60 on the kernel line",
+		"for a shell press a key: blk lists disks, exit tries again")
+	return f
 }
 
 // media takes out what is one medium seen twice: a partition that begins where
