@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -9,6 +10,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +18,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"reprise/image"
+	"reprise/image/iso9660"
 	"reprise/image/layout"
 	"reprise/image/squashfs"
 	"reprise/installer/plan"
@@ -44,6 +47,7 @@ type carried struct {
 	graph   *recipe.Graph
 	initrd  storepath.Path // with which the medium starts its kernel
 	tools   storepath.Path // view of the install set
+	bootDir string         // on the medium: where its kernel and initrd are
 }
 
 // A medium is everything that an installation medium is made from.
@@ -61,6 +65,10 @@ func (a *app) buildMedium(ctx context.Context, profile string, f buildFlags) err
 	if err != nil {
 		return err
 	}
+	cfg, err := config.Evaluate(ctx, profile, config.EvalOptions{})
+	if err != nil {
+		return err
+	}
 	s, err := a.open(ctx)
 	if err != nil {
 		return err
@@ -68,12 +76,22 @@ func (a *app) buildMedium(ctx context.Context, profile string, f buildFlags) err
 	defer s.store.Close()
 	s.realiser.KeepFailed = f.keep
 	m := &medium{session: s}
-	for _, p := range carriedProfiles(profile) {
-		c, err := m.carry(ctx, p, f)
-		if err != nil {
+	for i, name := range append([]string{profile}, cfg.Image.ISO.Systems...) {
+		c := &carried{profile: name, name: systemName(name)}
+		if m.has(c.name) {
+			continue // the configuration itself takes the place of a profile of its name
+		}
+		if i > 0 {
+			if cfg, err = config.Evaluate(ctx, name, config.EvalOptions{}); err != nil {
+				return err
+			}
+		}
+		if err := m.carry(ctx, c, cfg, f); err != nil {
 			return err
 		}
-		m.systems = append(m.systems, c)
+	}
+	if f.dryRun {
+		return nil
 	}
 	about, err := m.describe(ctx)
 	if err != nil {
@@ -100,55 +118,64 @@ func (a *app) buildMedium(ctx context.Context, profile string, f buildFlags) err
 	return a.mediumResult(about, f.out, "written")
 }
 
-// carriedProfiles are what a medium carries: the configuration itself, and the
-// live-rig, which every musician can use.
-func carriedProfiles(profile string) []string {
-	const always = "live-rig"
-	if profile == always {
-		return []string{profile}
-	}
-	return []string{profile, always}
+// systemName is how a medium names what was built from a profile or a file.
+func systemName(profile string) string {
+	name := strings.TrimSuffix(filepath.Base(profile), filepath.Ext(profile))
+	name = strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '.', r == '_', r == '-':
+			return r
+		}
+		return '-'
+	}, name)
+	return cmp.Or(strings.TrimLeft(name, ".-_"), "system")
+}
+
+func (m *medium) has(name string) bool {
+	return slices.ContainsFunc(m.systems, func(c *carried) bool { return c.name == name })
 }
 
 // carry makes a system and what it takes to install it valid in the store.
-func (m *medium) carry(ctx context.Context, profile string, f buildFlags) (*carried, error) {
-	cfg, err := config.Evaluate(ctx, profile, config.EvalOptions{})
-	if err != nil {
-		return nil, err
-	}
+func (m *medium) carry(ctx context.Context, c *carried, cfg *config.Config, f buildFlags) error {
 	keepKey, err := m.authorize(cfg, f.authorize, f.out)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	c := &carried{profile: profile, name: strings.TrimSuffix(filepath.Base(profile), filepath.Ext(profile))}
-	lockFile := lockPath(profile, f.lock, f.out)
+	lockFile := lockPath(c.profile, f.lock, f.out)
 	if len(m.systems) > 0 {
 		lockFile = strings.TrimSuffix(f.out, filepath.Ext(f.out)) + "." + c.name + ".lock"
 	}
 	l, changed, err := m.lockFor(ctx, cfg, recipe.MediumSets(cfg), lockFile, f.frozen)
 	if err != nil {
-		return nil, err
+		return err
+	}
+	if f.dryRun {
+		m.systems = append(m.systems, c)
+		return m.tellPlan(ctx, l)
 	}
 	if changed {
 		if err := writable(lockFile, "--lock"); err != nil {
-			return nil, err
+			return err
 		}
 		if err := writeLock(lockFile, l); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if err := keepKey(); err != nil {
-		return nil, err
+		return err
 	}
 	before := l.Encode()
-	d, err := m.realiseSystem(ctx, cfg, l, lockFile, mediumSets, c.more)
-	if d != nil && !bytes.Equal(d.lock.Encode(), before) {
-		if err := writeLock(lockFile, d.lock); err != nil {
-			return nil, err
+	c.diskImage, err = m.realiseSystem(ctx, cfg, l, lockFile, mediumSets, c.more)
+	if c.diskImage != nil && !bytes.Equal(c.lock.Encode(), before) {
+		if err := writeLock(lockFile, c.lock); err != nil {
+			return err
 		}
 	}
-	c.diskImage = d
-	return c, err
+	m.systems = append(m.systems, c)
+	if err != nil {
+		return explainGone(err, c.profile, lockFile)
+	}
+	return nil
 }
 
 // more is what a medium needs beside the system.
@@ -171,10 +198,11 @@ func (c *carried) more(d *diskImage, g *recipe.Graph) ([]*drv.Derivation, error)
 
 // describe says what the medium carries.
 func (m *medium) describe(ctx context.Context) (*plan.Medium, error) {
+	m.placeKernels()
 	about := &plan.Medium{Version: plan.MediumVersion, Label: mediumLabel, Builder: m.self}
 	all := map[storepath.Path]bool{m.self: true}
-	for i, c := range m.systems {
-		s, err := c.describe(ctx, i)
+	for _, c := range m.systems {
+		s, err := c.describe(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -205,7 +233,7 @@ func (m *medium) describe(ctx context.Context) (*plan.Medium, error) {
 		}
 	}
 	for p := range all {
-		entry, err := m.path(ctx, p)
+		entry, err := m.entry(ctx, p)
 		if err != nil {
 			return nil, err
 		}
@@ -215,9 +243,26 @@ func (m *medium) describe(ctx context.Context) (*plan.Medium, error) {
 	return about, nil
 }
 
-// path is what the store's database knows of p, and how large it is. What
+// placeKernels says where on the medium kernels are: that of the first system
+// stands where all entries of the menu look, and systems may share one.
+func (m *medium) placeKernels() {
+	places := map[storepath.Path]string{}
+	for i, c := range m.systems {
+		if place, ok := places[c.initrd]; ok {
+			c.bootDir = place
+			continue
+		}
+		c.bootDir = path.Dir(bootmenu.Kernel)
+		if i > 0 {
+			c.bootDir += "/" + c.name
+		}
+		places[c.initrd] = c.bootDir
+	}
+}
+
+// entry is what the store's database knows of p, and how large it is. What
 // depends on how this store came by it is left out.
-func (m *medium) path(ctx context.Context, p storepath.Path) (plan.Path, error) {
+func (m *medium) entry(ctx context.Context, p storepath.Path) (plan.Path, error) {
 	info, err := m.store.Info(ctx, p)
 	if err != nil {
 		return plan.Path{}, err
@@ -237,7 +282,10 @@ func (m *medium) path(ctx context.Context, p storepath.Path) (plan.Path, error) 
 	return entry, err
 }
 
-func (c *carried) describe(ctx context.Context, index int) (*plan.System, error) {
+// filesDir is where a medium has the files of configurations and the locks.
+const filesDir = "reprise/systems/"
+
+func (c *carried) describe(ctx context.Context) (*plan.System, error) {
 	data, err := os.ReadFile(filepath.Join(c.store.Real(c.system), "boot.json"))
 	if err != nil {
 		return nil, err
@@ -249,8 +297,11 @@ func (c *carried) describe(ctx context.Context, index int) (*plan.System, error)
 	s := &plan.System{
 		Name: c.name, Title: c.title(), Path: c.system, Host: b.Host, KernelVersion: b.KernelVersion,
 		Realtime: c.cfg.Realtime(), Params: b.Params, Boot: map[string]storepath.Path{},
-		Configuration: c.profile, Lock: "reprise/systems/" + c.name + "/reprise.lock",
-		Kernel: "boot/kernel", Initrd: "boot/initrd",
+		Configuration: c.profile, Lock: filesDir + c.name + ".lock", Modules: c.graph.ModuleIndexPath(),
+		Kernel: c.bootDir + "/kernel", Initrd: c.bootDir + "/initrd",
+	}
+	if files := c.cfg.Files(); len(files) > 0 {
+		s.Configuration, s.Files = files[0], filesDir+c.name
 	}
 	if s.Closure, err = c.store.Closure(ctx, c.system); err != nil {
 		return nil, err
@@ -285,7 +336,7 @@ func (m *medium) seed(about *plan.Medium) layout.Seed {
 	index, _ := about.Encode() // it was checked when it was made
 	parts := []string{"reprise medium 1", string(index), string(m.self)}
 	for _, c := range m.systems {
-		parts = append(parts, string(c.initrd))
+		parts = append(parts, string(c.initrd), string(c.lock.Encode()))
 		for _, p := range c.lock.In(recipe.MediumSet) {
 			parts = append(parts, string(c.paths[p.Name]))
 		}
@@ -327,21 +378,15 @@ func (m *medium) write(ctx context.Context, about *plan.Medium, seed layout.Seed
 	if err != nil {
 		return err
 	}
-	menu, err := bootmenu.GRUB(m.menu(about))
+	menu, err := bootmenu.GRUB(m.menu(about, seed))
 	if err != nil {
 		return err
 	}
-	file := func(name string, err error) (image.Content, error) {
-		if err != nil {
-			return nil, err
-		}
-		return image.FileContent(name)
-	}
-	kernel, err := file(first.follow("kernel"))
+	kernel, initrd, err := first.bootFiles()
 	if err != nil {
 		return err
 	}
-	initrd, err := file(filepath.Join(m.store.Real(first.initrd), "initrd"), nil)
+	more, err := m.moreFiles()
 	if err != nil {
 		return err
 	}
@@ -358,15 +403,60 @@ func (m *medium) write(ctx context.Context, about *plan.Medium, seed layout.Seed
 		return err
 	}
 	return image.WriteISO(ctx, image.ISO{
-		Label: mediumLabel, Seed: seed, Menu: menu, Kernel: kernel, Initrd: initrd, Store: store, Index: index, ESP: esp,
+		Label: mediumLabel, Seed: seed, Menu: menu, Kernel: kernel, Initrd: initrd, Store: store, Index: index, ESP: esp, More: more,
 	}, out, imageTools{root}, m.sink)
 }
 
+// bootFiles are the kernel and the initramfs with which the medium starts it.
+func (c *carried) bootFiles() (kernel, initrd image.Content, err error) {
+	source, err := c.follow("kernel")
+	if err != nil {
+		return nil, nil, err
+	}
+	if kernel, err = image.FileContent(source); err != nil {
+		return nil, nil, err
+	}
+	initrd, err = image.FileContent(filepath.Join(c.store.Real(c.initrd), "initrd"))
+	return kernel, initrd, err
+}
+
+// moreFiles are the other kernels, the locks, and the configurations that are
+// no profiles.
+func (m *medium) moreFiles() ([]iso9660.File, error) {
+	var files []iso9660.File
+	add := func(name string, c image.Content) {
+		files = append(files, iso9660.File{Path: name, Mode: 0o444, Size: c.Size(), Write: c.WriteTo})
+	}
+	placed := map[string]bool{path.Dir(bootmenu.Kernel): true}
+	for _, c := range m.systems {
+		add(filesDir+c.name+".lock", image.Bytes(c.lock.Encode()))
+		for _, name := range c.cfg.Files() {
+			data, err := os.ReadFile(filepath.Join(filepath.Dir(c.profile), name))
+			if err != nil {
+				return nil, err
+			}
+			add(path.Join(filesDir, c.name, filepath.ToSlash(name)), image.Bytes(data))
+		}
+		if placed[c.bootDir] {
+			continue
+		}
+		placed[c.bootDir] = true
+		kernel, initrd, err := c.bootFiles()
+		if err != nil {
+			return nil, err
+		}
+		add(c.bootDir+"/kernel", kernel)
+		add(c.bootDir+"/initrd", initrd)
+	}
+	return files, nil
+}
+
 // menu is what a person can start from the medium.
-func (m *medium) menu(about *plan.Medium) bootmenu.Options {
-	o := bootmenu.Options{Label: mediumLabel}
+func (m *medium) menu(about *plan.Medium, seed layout.Seed) bootmenu.Options {
+	// Two media may be there, of the same name.
+	o := bootmenu.Options{Label: mediumLabel, Params: []string{"reprise.id=" + strings.ToLower(iso9660.DiskGUID(seed).String())}}
 	for _, s := range about.Systems {
-		live := bootmenu.System{Name: s.Name, Path: string(s.Path)}
+		live := bootmenu.System{Name: s.Name, Path: string(s.Path), Kernel: s.Kernel, Initrd: s.Initrd}
 		for _, p := range s.Params {
 			if !strings.HasPrefix(p, "console=") { // the menu has its own
 				live.Params = append(live.Params, p)

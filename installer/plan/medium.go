@@ -38,6 +38,9 @@ type System struct {
 	Params        []string       `json:"params"`        // kernel parameters, without root= and reprise.system=
 	Kernel        string         `json:"kernel"`        // kernel on the medium, for trying the system: "boot/kernel"
 	Initrd        string         `json:"initrd"`        // the medium's initramfs for that kernel
+	// Modules is the layer with the index of all modules of its kernel, at
+	// usr/lib/modules/<KernelVersion>: modules.alias and so on.
+	Modules storepath.Path `json:"modules"`
 	// Closure is what an installed machine needs to start, sorted: the system
 	// and all it refers to. What it takes to compose a changed system is in
 	// Medium.Paths besides.
