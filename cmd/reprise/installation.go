@@ -23,6 +23,7 @@ import (
 	"reprise/internal/progress"
 	"reprise/internal/rootmount"
 	"reprise/internal/sha256sums"
+	"reprise/store/storepath"
 )
 
 // Places of an installation, on a file system in memory.
@@ -40,6 +41,7 @@ type installation struct {
 	carried *plan.Medium
 	facts   *hwdetect.Facts
 	tools   *installer.Chroot // nil until needed
+	sink    progress.Sink
 }
 
 // openInstallation reads the medium and looks at the machine.
@@ -48,7 +50,7 @@ func openInstallation(m stage1.Medium) (*installation, error) {
 	if err != nil {
 		return nil, err
 	}
-	i := &installation{medium: m, carried: carried}
+	i := &installation{medium: m, carried: carried, sink: progress.Discard}
 	i.facts, err = i.look()
 	return i, err
 }
@@ -74,7 +76,7 @@ func (i *installation) disksNow(context.Context) ([]plan.Disk, error) {
 
 // plan decides the installation that a asks for.
 func (i *installation) plan(a answers.Answers) (*plan.Plan, error) {
-	r := plan.Request{Answers: a, Machine: plan.MachineOf(i.facts, time.Now()), Disks: i.disks(), Medium: i.carried}
+	r := plan.Request{Answers: a, Machine: plan.MachineOf(i.facts, time.Now()), Disks: i.disks(), Medium: i.carried, Compose: true}
 	if s := i.carried.System(a.Profile); s != nil {
 		var err error
 		if r.KernelBytes, err = i.sizeOf(s, "kernel"); err != nil {
@@ -187,6 +189,9 @@ func (i *installation) job(p *plan.Plan, files map[string][]byte, passphrase []b
 		Source: installer.Source{Root: i.medium.Dir, Store: i.medium.Store},
 		Target: installer.NewLinux(p, targetDir, i.tools, i.disksNow),
 		Check:  i.check,
+		Compose: func(ctx context.Context, root, configuration string) (storepath.Path, error) {
+			return composeIn(ctx, root, configuration, i.carried.Builder, i.sink)
+		},
 	}, nil
 }
 
