@@ -10,10 +10,12 @@ import (
 	"reprise/installer/answers"
 	"reprise/installer/plan"
 	"reprise/internal/config"
+	"reprise/store/sandbox"
 )
 
 func TestMain(m *testing.M) {
-	config.EvalMain() // the evaluator is this binary again
+	sandbox.Init() // sandboxes and the evaluator are this binary again
+	config.EvalMain()
 	os.Exit(m.Run())
 }
 
