@@ -69,7 +69,7 @@ func (t *tree) readFireWire(pci []PCIDevice, irqs []IRQ, zen Known[bool], module
 		}
 		all[i].Nodes = append(all[i].Nodes, t.readNode(name, dir, names, modules))
 	}
-	slices.SortStableFunc(all, func(a, b FireWireController) int { return natural(a.PCI, b.PCI) })
+	slices.SortStableFunc(all, func(a, b FireWireController) int { return strings.Compare(a.PCI, b.PCI) })
 	return all
 }
 

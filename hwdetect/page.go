@@ -185,7 +185,9 @@ func channels(c Card) string {
 		parts = append(parts, strings.Join(ways, " and "))
 	}
 	slices.Sort(rates)
-	if len(rates) > 0 {
+	if len(rates) == 1 {
+		parts = append(parts, fmt.Sprintf("%g kHz", float64(rates[0])/1000))
+	} else if len(rates) > 1 {
 		parts = append(parts, fmt.Sprintf("%g to %g kHz", float64(rates[0])/1000, float64(rates[len(rates)-1])/1000))
 	}
 	if c.MIDI > 0 {

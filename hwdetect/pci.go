@@ -35,7 +35,9 @@ func (t *tree) readPCI(n names, modules resolver) []PCIDevice {
 	dirs := map[string]string{}
 	telling := false // this tree says which functions are PCI Express
 	drivers := false // and which are bound
-	for _, address := range t.list(pciDir) {
+	addresses := t.list(pciDir)
+	slices.Sort(addresses) // they are hexadecimal
+	for _, address := range addresses {
 		if !pciAddress.MatchString(address) {
 			continue
 		}

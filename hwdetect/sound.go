@@ -61,6 +61,9 @@ func (t *tree) readCards(f *Facts) []Card {
 		} else {
 			t.placeByProc(c, proc, f)
 		}
+		if virtualModule(*c) {
+			c.Bus, c.Platform = BusVirtual, Known[string]{} // its device is made up as well
+		}
 		known := t.readDevices(c, n, entries, proc)
 		t.readDetails(c, proc)
 		c.Role = cardRole(*c, f, known)

@@ -134,7 +134,7 @@ func (t *tree) readUSB(pci []PCIDevice, irqs []IRQ, modules resolver) ([]USBCont
 		slices.Sort(c.Buses)
 		all = append(all, *c)
 	}
-	slices.SortFunc(all, func(a, b USBController) int { return natural(a.Name, b.Name) })
+	slices.SortFunc(all, func(a, b USBController) int { return strings.Compare(a.Name, b.Name) })
 	return all, devices
 }
 
