@@ -35,14 +35,6 @@ type node struct {
 	offset   int      // of its part within the fragment, in bytes
 }
 
-// tail is how many bytes of the file lie in its fragment.
-func (n *node) tail(blockSize int) int {
-	if n.fragment < 0 {
-		return 0
-	}
-	return int(n.size % int64(blockSize))
-}
-
 // Words of blocks: bytes on disk in the low bits, 0 for a hole.
 const (
 	stored   = 1 << 24 // not compressed

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 
 	"github.com/klauspost/compress/zstd"
 	"golang.org/x/sys/unix"
@@ -49,15 +50,16 @@ func newPacker(o Options) (k *packer, stop func(), err error) {
 	for range jobs {
 		k.free <- &job{in: make([]byte, 0, o.BlockSize), out: make([]byte, 0, o.BlockSize+1024), done: make(chan struct{}, 1)}
 	}
+	var compressors sync.WaitGroup
 	for range o.Cores {
-		go func() {
+		compressors.Go(func() {
 			for j := range k.work {
 				k.compress(j)
 				j.done <- struct{}{}
 			}
-		}()
+		})
 	}
-	return k, func() { close(k.work) }, nil
+	return k, func() { close(k.work); compressors.Wait() }, nil
 }
 
 // newEncoder returns the compressor of blocks or tables.

@@ -109,6 +109,7 @@ func Pack(ctx context.Context, paths []Path, o Options) (*Image, error) {
 	if err := fill(ctx, paths, o); err != nil {
 		return nil, fmt.Errorf("squashfs: %w", err)
 	}
+	runtime.GC() // the tables may have the compressors' room
 	m := &Image{options: o}
 	t, err := newTables(o.BlockSize, len(paths))
 	if err != nil {
