@@ -70,6 +70,7 @@ func TestLibrariesLiveInOnePackage(t *testing.T) {
 		"mvdan.cc/sh":                           {"initrd/rescue", "internal/effect/machine/maint"},
 		"github.com/spf13/cobra":                {"cmd/reprise"},
 		"github.com/jaypipes":                   {"hwdetect"},
+		"charm.land":                            {"tui"},
 	}
 	for _, p := range packages(t) {
 		name := strings.TrimPrefix(p.ImportPath, "reprise/")
@@ -94,6 +95,7 @@ func TestImportsGoDown(t *testing.T) {
 		{"internal/effect", "initrd/stage1"},
 		{"internal/builder", "internal/recipe"},
 		{"installer"},
+		{"tui"},
 		{"cmd/reprise"},
 	}
 	floor := func(p string) int {
@@ -116,6 +118,26 @@ func TestImportsGoDown(t *testing.T) {
 			}
 			if floor(below) > floor(name) {
 				t.Errorf("%s imports %s, which is above it", name, below)
+			}
+		}
+	}
+}
+
+// TestNothingActsBeforeMain holds libraries out of the program that start
+// programs or look for them by the environment when they are loaded: it is
+// setuid root in one of its roles, see package passwdtool. lipgloss runs tmux
+// from PATH, clipboard looks for programs there; huh and bubbles bring both.
+func TestNothingActsBeforeMain(t *testing.T) {
+	list := exec.Command("go", "list", "-deps", "reprise/cmd/reprise")
+	list.Dir = ".."
+	out, err := list.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range strings.Lines(string(out)) {
+		for _, bad := range []string{"charm.land/lipgloss", "charm.land/huh", "charm.land/bubbles/", "github.com/charmbracelet/lipgloss", "github.com/atotto/clipboard"} {
+			if strings.HasPrefix(name, bad) {
+				t.Errorf("the program has %s in it", strings.TrimSpace(name))
 			}
 		}
 	}
