@@ -29,28 +29,34 @@ func GRUB(ctx context.Context, tools Tools) (BIOS, error) {
 	if err != nil {
 		return BIOS{}, fmt.Errorf("make GRUB's core image: %w", err)
 	}
-	// A file, not standard output: grub-mkimage syncs what it wrote, and a
-	// pipe cannot be synced.
-	dir, err := os.MkdirTemp("", "reprise-grub-")
-	if err != nil {
-		return BIOS{}, fmt.Errorf("make GRUB's core image: %w", err)
-	}
-	defer os.RemoveAll(dir)
-	const inside = "/out"
-	argv := []string{"/usr/bin/grub-mkimage", "-d", grubDir, "-O", "i386-pc", "-p", bootentry.GRUBPrefix, "-o", inside + "/core.img"}
-	err = tools.Run(ctx, Command{
-		Argv: append(argv, bootentry.GRUBModules()...), Env: []string{"LC_ALL=C", "PATH=/usr/sbin:/usr/bin"},
-		Binds: []Bind{{Source: dir, Target: inside, Writable: true}},
-	})
-	if err != nil {
-		return BIOS{}, fmt.Errorf("make GRUB's core image: %w", err)
-	}
-	core, err := os.ReadFile(filepath.Join(dir, "core.img"))
+	core, err := grubMkimage(ctx, tools, "i386-pc", bootentry.GRUBPrefix, bootentry.GRUBModules())
 	if err != nil {
 		return BIOS{}, fmt.Errorf("make GRUB's core image: %w", err)
 	}
 	b := BIOS{Boot: boot, Core: core}
 	return b, b.check()
+}
+
+// grubMkimage makes a core image of a format, with modules built in, that
+// looks for grub.cfg below prefix.
+func grubMkimage(ctx context.Context, tools Tools, format, prefix string, modules []string) ([]byte, error) {
+	// A file, not standard output: grub-mkimage syncs what it wrote, and a
+	// pipe cannot be synced.
+	dir, err := os.MkdirTemp("", "reprise-grub-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	const inside = "/out"
+	argv := []string{"/usr/bin/grub-mkimage", "-d", grubDir, "-O", format, "-p", prefix, "-o", inside + "/core.img"}
+	err = tools.Run(ctx, Command{
+		Argv: append(argv, modules...), Env: []string{"LC_ALL=C", "PATH=/usr/sbin:/usr/bin"},
+		Binds: []Bind{{Source: dir, Target: inside, Writable: true}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(filepath.Join(dir, "core.img"))
 }
 
 // Places in GRUB 2.12's images: GRUB_BOOT_MACHINE_* and

@@ -37,7 +37,7 @@ func WriteDisk(ctx context.Context, d Disk, out string, tools Tools, sink progre
 		if err := d.BIOS.write(f, d.Plan.BIOSBoot); err != nil {
 			return err
 		}
-		if err := writeGPT(f, d.Plan); err != nil {
+		if err := writeGPT(storage{f}, d.Plan, d.Plan.SizeBytes); err != nil {
 			return fmt.Errorf("partition table: %w", err)
 		}
 		g, ctx := errgroup.WithContext(ctx)
@@ -57,7 +57,7 @@ func WriteDisk(ctx context.Context, d Disk, out string, tools Tools, sink progre
 	})
 }
 
-func writeGPT(f *os.File, p layout.Plan) error {
+func writeGPT(w backend.WritableFile, p layout.Plan, sizeBytes int64) error {
 	table := &gpt.Table{
 		LogicalSectorSize: layout.Sector, PhysicalSectorSize: layout.Sector,
 		GUID: p.DiskGUID.String(), ProtectiveMBR: true,
@@ -68,7 +68,7 @@ func writeGPT(f *os.File, p layout.Plan) error {
 			Type: gpt.Type(part.Type), GUID: part.GUID.String(), Name: part.Name,
 		})
 	}
-	return table.Write(storage{f}, p.SizeBytes)
+	return table.Write(w, sizeBytes)
 }
 
 // storage is a file as go-diskfs takes it. It hides Sync, which go-diskfs

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/diskfs/go-diskfs/backend"
+	"github.com/diskfs/go-diskfs/filesystem"
 	"github.com/diskfs/go-diskfs/filesystem/fat32"
 
 	"reprise/image/layout"
@@ -26,14 +27,27 @@ const fatChunk = 4 << 20
 
 // writeESP makes the FAT32 file system of the ESP.
 func writeESP(ctx context.Context, image *os.File, p layout.Plan, files []File, task progress.Task) error {
-	sorted := slices.Clone(files)
-	slices.SortFunc(sorted, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
-
 	part := window{storage{image}, p.ESP.Offset(), p.ESP.Bytes()}
 	fat, err := fat32.Create(part, part.size, 0, layout.Sector, espLabel, true)
 	if err != nil {
 		return err
 	}
+	if err := fillFAT(ctx, fat, files, task); err != nil {
+		return err
+	}
+	return mendFAT(part, p.FATSerial)
+}
+
+// fatSystem is a FAT of any width as go-diskfs has it.
+type fatSystem interface {
+	Mkdir(path string) error
+	OpenFile(path string, flag int) (filesystem.File, error)
+}
+
+// fillFAT writes files and the directories that they need, in byte order.
+func fillFAT(ctx context.Context, fat fatSystem, files []File, task progress.Task) error {
+	sorted := slices.Clone(files)
+	slices.SortFunc(sorted, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
 	buffer := make([]byte, fatChunk)
 	made := map[string]bool{".": true}
 	for i, file := range sorted {
@@ -60,7 +74,7 @@ func writeESP(ctx context.Context, image *os.File, p layout.Plan, files []File, 
 			return fmt.Errorf("write %q: %w", file.Path, err)
 		}
 	}
-	return mendFAT(part, p.FATSerial)
+	return nil
 }
 
 // mendFAT puts right what go-diskfs v1.9.4 leaves wrong, and sets what it
@@ -75,7 +89,9 @@ func writeESP(ctx context.Context, image *os.File, p layout.Plan, files []File, 
 //   - the FSInfo sector claims not to know what is free
 //     (filesystem/fat32/fat32.go:185);
 //   - an empty file has a cluster (filesystem/fat12/fat12.go:551): it must
-//     have none.
+//     have none;
+//   - in FAT16 a cluster is taken for the root directory, which lies before
+//     the clusters (filesystem/fat16/fat16.go:159).
 //
 // It can go when go-diskfs does these.
 func mendFAT(part window, serial uint32) error {
@@ -83,25 +99,22 @@ func mendFAT(part window, serial uint32) error {
 	if _, err := part.ReadAt(boot, 0); err != nil {
 		return err
 	}
-	le := binary.LittleEndian
-	v := volume{
-		part:         part,
-		clusterBytes: int64(boot[13]) * layout.Sector,
-		root:         le.Uint32(boot[44:]),
-		tables:       int64(le.Uint16(boot[14:])) * layout.Sector,
-		tableBytes:   int64(le.Uint32(boot[36:])) * layout.Sector,
-	}
-	v.data = v.tables + fatTables*v.tableBytes
-	clusters := (int64(le.Uint32(boot[32:]))*layout.Sector - v.data) / v.clusterBytes
-	table := make([]byte, v.tableBytes)
-	if _, err := part.ReadAt(table, v.tables); err != nil {
+	v, err := openVolume(part, boot)
+	if err != nil {
 		return err
 	}
-	v.table = make([]uint32, min(clusters+2, v.tableBytes/4))
-	for i := range v.table {
-		v.table[i] = le.Uint32(table[4*i:]) & 0x0fffffff
+	if v.wide {
+		err = v.mendDirectory(v.root, 0)
+	} else if err = v.release(2); err == nil {
+		err = v.mendEntries(v.rootAt, v.data-v.rootAt, 0, 0)
 	}
-	if err := v.mendDirectory(v.root, 0); err != nil {
+	if err != nil {
+		return err
+	}
+	le := binary.LittleEndian
+	if !v.wide {
+		le.PutUint32(boot[0x27:], serial)
+		_, err := part.WriteAt(boot, 0)
 		return err
 	}
 
@@ -132,15 +145,60 @@ func mendFAT(part window, serial uint32) error {
 	return nil
 }
 
-// A volume is as much of FAT32 as mending it takes.
+// A volume is as much of FAT as mending it takes.
 type volume struct {
 	part         window
+	wide         bool // FAT32, else FAT16
 	table        []uint32
 	tables       int64 // offset of the first of fatTables copies of the table
 	tableBytes   int64
+	rootAt       int64 // FAT16: offset of the root directory, which goes up to data
 	data         int64 // offset of cluster 2
 	clusterBytes int64
-	root         uint32
+	root         uint32 // FAT32: cluster of the root directory
+}
+
+// openVolume reads the tables of the FAT whose boot sector is boot.
+func openVolume(part window, boot []byte) (volume, error) {
+	le := binary.LittleEndian
+	v := volume{
+		part:         part,
+		clusterBytes: int64(boot[13]) * layout.Sector,
+		tables:       int64(le.Uint16(boot[14:])) * layout.Sector,
+		tableBytes:   int64(le.Uint16(boot[22:])) * layout.Sector, // FAT32 has 0 there
+	}
+	sectors := int64(le.Uint16(boot[19:]))
+	if sectors == 0 {
+		sectors = int64(le.Uint32(boot[32:]))
+	}
+	if v.wide = v.tableBytes == 0; v.wide {
+		v.tableBytes = int64(le.Uint32(boot[36:])) * layout.Sector
+		v.root = le.Uint32(boot[44:])
+	}
+	v.rootAt = v.tables + fatTables*v.tableBytes
+	v.data = v.rootAt + int64(le.Uint16(boot[17:]))*fatEntry
+	table := make([]byte, v.tableBytes)
+	if _, err := part.ReadAt(table, v.tables); err != nil {
+		return v, err
+	}
+	clusters := (sectors*layout.Sector - v.data) / v.clusterBytes
+	v.table = make([]uint32, min(clusters+2, v.tableBytes/v.width()))
+	for i := range v.table {
+		if v.wide {
+			v.table[i] = le.Uint32(table[4*i:]) & 0x0fffffff
+		} else if v.table[i] = uint32(le.Uint16(table[2*i:])); v.table[i] >= 0xfff8 {
+			v.table[i] |= 0x0fff0000 // the end of a chain, as FAT32 has it
+		}
+	}
+	return v, nil
+}
+
+// width is that of an entry of the table, in bytes.
+func (v volume) width() int64 {
+	if v.wide {
+		return 4
+	}
+	return 2
 }
 
 const (
@@ -161,54 +219,60 @@ func (v volume) mendDirectory(cluster, parent uint32) error {
 	if self == v.root {
 		self = 0 // how its children name it
 	}
-	block := make([]byte, v.clusterBytes)
 	for hops := 0; cluster >= 2 && cluster < 0x0ffffff8; hops++ {
 		if hops > len(v.table) || int(cluster) >= len(v.table) {
 			return fmt.Errorf("FAT: the chain of a directory leaves the table at cluster %d", cluster)
 		}
-		at := v.data + int64(cluster-2)*v.clusterBytes
-		if _, err := v.part.ReadAt(block, at); err != nil {
-			return err
-		}
-		for e := block; len(e) >= fatEntry && e[0] != 0; e = e[fatEntry:] {
-			if e[11] == fatLong || e[0] == 0xe5 {
-				continue
-			}
-			le := binary.LittleEndian
-			e[13] = 0
-			le.PutUint16(e[14:], 0)
-			le.PutUint16(e[16:], fatFirstDay)
-			le.PutUint16(e[18:], fatFirstDay)
-			le.PutUint16(e[22:], 0)
-			le.PutUint16(e[24:], fatFirstDay)
-			child := uint32(le.Uint16(e[20:]))<<16 | uint32(le.Uint16(e[26:]))
-			if e[11]&fatDir == 0 {
-				if le.Uint32(e[28:]) == 0 && child != 0 {
-					le.PutUint16(e[20:], 0)
-					le.PutUint16(e[26:], 0)
-					if err := v.release(child); err != nil {
-						return err
-					}
-				}
-				continue
-			}
-			switch name := string(e[:11]); name {
-			case ".          ":
-			case "..         ":
-				le.PutUint16(e[20:], uint16(parent>>16))
-				le.PutUint16(e[26:], uint16(parent))
-			default:
-				if err := v.mendDirectory(child, self); err != nil {
-					return err
-				}
-			}
-		}
-		if _, err := v.part.WriteAt(block, at); err != nil {
+		if err := v.mendEntries(v.data+int64(cluster-2)*v.clusterBytes, v.clusterBytes, self, parent); err != nil {
 			return err
 		}
 		cluster = v.table[cluster]
 	}
 	return nil
+}
+
+// mendEntries mends size bytes of directory at an offset, and the directories
+// below. self is how they name this one, parent what its ".." must name.
+func (v volume) mendEntries(at, size int64, self, parent uint32) error {
+	block := make([]byte, size)
+	if _, err := v.part.ReadAt(block, at); err != nil {
+		return err
+	}
+	for e := block; len(e) >= fatEntry && e[0] != 0; e = e[fatEntry:] {
+		if e[11] == fatLong || e[0] == 0xe5 {
+			continue
+		}
+		le := binary.LittleEndian
+		e[13] = 0
+		le.PutUint16(e[14:], 0)
+		le.PutUint16(e[16:], fatFirstDay)
+		le.PutUint16(e[18:], fatFirstDay)
+		le.PutUint16(e[22:], 0)
+		le.PutUint16(e[24:], fatFirstDay)
+		child := uint32(le.Uint16(e[20:]))<<16 | uint32(le.Uint16(e[26:]))
+		if e[11]&fatDir == 0 {
+			if le.Uint32(e[28:]) == 0 && child != 0 {
+				le.PutUint16(e[20:], 0)
+				le.PutUint16(e[26:], 0)
+				if err := v.release(child); err != nil {
+					return err
+				}
+			}
+			continue
+		}
+		switch name := string(e[:11]); name {
+		case ".          ":
+		case "..         ":
+			le.PutUint16(e[20:], uint16(parent>>16))
+			le.PutUint16(e[26:], uint16(parent))
+		default:
+			if err := v.mendDirectory(child, self); err != nil {
+				return err
+			}
+		}
+	}
+	_, err := v.part.WriteAt(block, at)
+	return err
 }
 
 // release frees the chain that begins at cluster, in every table.
@@ -217,7 +281,7 @@ func (v volume) release(cluster uint32) error {
 		next := v.table[cluster]
 		v.table[cluster] = 0
 		for i := range int64(fatTables) {
-			if _, err := v.part.WriteAt(make([]byte, 4), v.tables+i*v.tableBytes+int64(cluster)*4); err != nil {
+			if _, err := v.part.WriteAt(make([]byte, v.width()), v.tables+i*v.tableBytes+int64(cluster)*v.width()); err != nil {
 				return err
 			}
 		}

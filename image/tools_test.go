@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 }
 
 // toolRoot is the tree that holds the programs of Debian packages e2fsprogs,
-// libarchive13t64, grub-common, grub-pc-bin, dosfstools and gdisk.
+// libarchive13t64, grub-common, grub-pc-bin, dosfstools, gdisk and xorriso.
 func toolRoot(tb testing.TB) tree {
 	tb.Helper()
 	root := os.Getenv("REPRISE_TEST_TOOLS")

@@ -38,7 +38,7 @@ func packages(t *testing.T) []goPackage {
 }
 
 // pure are the packages that decide: values in, values out.
-var pure = []string{"image/layout", "internal/bootentry", "internal/diag", "internal/layer", "internal/lock", "internal/recipe", "internal/resolve", "store/drv", "store/storepath"}
+var pure = []string{"hwdetect/advice", "image/iso9660", "image/layout", "installer/answers", "installer/plan", "internal/bootentry", "internal/bootmenu", "internal/diag", "internal/layer", "internal/lock", "internal/recipe", "internal/resolve", "store/drv", "store/storepath"}
 
 // TestHouse holds that the table of docs/architecture.md has every package, or
 // the one above it, that what it has is there, and which it calls pure.
@@ -126,6 +126,8 @@ func TestLibrariesLiveInOnePackage(t *testing.T) {
 		"github.com/u-root/u-root":              {"initrd", "internal/rootmount"},
 		"mvdan.cc/sh":                           {"initrd/rescue", "internal/effect/machine/maint"},
 		"github.com/spf13/cobra":                {"cmd/reprise"},
+		"github.com/jaypipes":                   {"hwdetect"},
+		"charm.land":                            {"tui"},
 	}
 	for _, p := range packages(t) {
 		name := strings.TrimPrefix(p.ImportPath, "reprise/")
@@ -145,10 +147,12 @@ func TestImportsGoDown(t *testing.T) {
 	floors := [][]string{
 		{"internal/diag", "internal/progress", "internal/atomicfile", "internal/layer", "store/storepath"},
 		{"store/nar", "store/drv", "store/tree", "internal/deb"},
-		{"store", "store/generation", "store/storetest", "store/sandbox", "internal/lock", "internal/resolve", "internal/archive", "internal/activation", "internal/compose", "internal/bootentry", "image/layout", "profiles", "initrd/kmod", "initrd/blockdev"},
-		{"store/realise", "internal/config", "internal/rootmount", "internal/growroot", "internal/passwdtool", "initrd/build", "initrd/rescue", "internal/toolbox", "internal/vm", "image", "internal/builder/spec"},
+		{"store", "store/generation", "store/storetest", "store/sandbox", "internal/lock", "internal/resolve", "internal/archive", "internal/activation", "internal/compose", "internal/bootentry", "internal/bootmenu", "image/layout", "profiles", "initrd/kmod", "initrd/blockdev"},
+		{"store/realise", "internal/config", "internal/rootmount", "internal/growroot", "internal/passwdtool", "internal/sha256sums", "initrd/build", "initrd/loopdev", "hwdetect", "internal/flash", "initrd/rescue", "internal/toolbox", "internal/vm", "image", "internal/builder/spec"},
 		{"internal/effect", "initrd/stage1"},
 		{"internal/builder", "internal/recipe"},
+		{"installer"},
+		{"tui"},
 		{"cmd/reprise"},
 		{"test"},
 	}
@@ -180,6 +184,26 @@ func TestImportsGoDown(t *testing.T) {
 			below, ok := strings.CutPrefix(i, "reprise/")
 			if other := nearest(below, named); ok && other != "" && floorOf[other] > floorOf[home] {
 				t.Errorf("%s imports %s, which is above it", name, below)
+			}
+		}
+	}
+}
+
+// TestNothingActsBeforeMain holds libraries out of the program that start
+// programs or look for them by the environment when they are loaded: it is
+// setuid root in one of its roles, see package passwdtool. lipgloss runs tmux
+// from PATH, clipboard looks for programs there; huh and bubbles bring both.
+func TestNothingActsBeforeMain(t *testing.T) {
+	list := exec.Command("go", "list", "-deps", "reprise/cmd/reprise")
+	list.Dir = ".."
+	out, err := list.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range strings.Lines(string(out)) {
+		for _, bad := range []string{"charm.land/lipgloss", "charm.land/huh", "charm.land/bubbles/", "github.com/charmbracelet/lipgloss", "github.com/atotto/clipboard"} {
+			if strings.HasPrefix(name, bad) {
+				t.Errorf("the program has %s in it", strings.TrimSpace(name))
 			}
 		}
 	}

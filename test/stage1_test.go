@@ -2,6 +2,7 @@ package test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -133,13 +134,17 @@ var buses = map[boottest.Bus]vm.Bus{
 // startStage1 is boottest.Tools.Start: QEMU hands over kernel and initramfs
 // itself, with no boot loader between.
 func startStage1(ctx context.Context, o boottest.Options) (boottest.Machine, error) {
-	bus, ok := buses[o.Bus]
-	if !ok {
-		return nil, fmt.Errorf("bus %q is not known", o.Bus)
+	var disks []vm.Disk
+	if o.Disk != "" {
+		bus, ok := buses[o.Bus]
+		if !ok {
+			return nil, fmt.Errorf("bus %q is not known", o.Bus)
+		}
+		disks = []vm.Disk{{Path: o.Disk, Bus: bus}}
 	}
 	const kernel, initrd = "/kernel", "/initrd"
 	m, err := vm.Start(ctx, vm.Options{
-		Disks: []vm.Disk{{Path: o.Disk, Bus: bus}}, Firmware: vm.BIOS, Accel: vm.TCG, MemoryMiB: 512, NoReboot: true,
+		Disks: disks, ISO: o.CD, Firmware: vm.BIOS, Accel: vm.TCG, MemoryMiB: cmp.Or(o.MemoryMiB, 512), NoReboot: true,
 		Args: []string{"-kernel", kernel, "-initrd", initrd, "-append", o.Append},
 	}, directQEMU{
 		scsi:  o.Bus == boottest.VirtioSCSI,

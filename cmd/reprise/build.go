@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/dustin/go-humanize"
@@ -68,6 +69,9 @@ func completeProfiles(*cobra.Command, []string, string) ([]string, cobra.ShellCo
 }
 
 func (a *app) build(ctx context.Context, profile string, f buildFlags) error {
+	if isMedium(f.out) {
+		return a.buildMedium(ctx, profile, f)
+	}
 	if f.out == "" {
 		f.out = strings.TrimSuffix(filepath.Base(profile), filepath.Ext(profile)) + ".img"
 	}
@@ -99,7 +103,7 @@ func (a *app) build(ctx context.Context, profile string, f buildFlags) error {
 	if same, err := filepath.Abs(lockFile); err == nil && same == image {
 		return &usageError{diag.Problem{Field: "--output", Got: fmt.Sprintf("%q is the name of the lock", f.out), Want: "another name than the lock's", Do: "write -o NAME.img"}}
 	}
-	l, changed, err := s.lockFor(ctx, cfg, lockFile, f.frozen)
+	l, changed, err := s.lockFor(ctx, cfg, recipe.Sets(cfg), lockFile, f.frozen)
 	if err != nil {
 		return err
 	}
@@ -119,7 +123,7 @@ func (a *app) build(ctx context.Context, profile string, f buildFlags) error {
 		return err
 	}
 	before := l.Encode()
-	d, err := s.realiseSystem(ctx, cfg, l, lockFile)
+	d, err := s.realiseSystem(ctx, cfg, l, lockFile, diskSets, nil)
 	if d != nil && !bytes.Equal(d.lock.Encode(), before) {
 		// The hashes of what was unpacked for the first time.
 		if err := writeLock(lockFile, d.lock); err != nil {
@@ -137,13 +141,13 @@ func (a *app) build(ctx context.Context, profile string, f buildFlags) error {
 	if err := d.root(ctx, image); err != nil {
 		return err
 	}
-	if d.upToDate(image) {
+	if d.upToDate(d.seed(), image) {
 		return a.result(d, f.out, "unchanged")
 	}
 	if err := d.write(ctx, image); err != nil {
 		return err
 	}
-	if err := d.remember(image); err != nil {
+	if err := d.remember(d.seed(), image); err != nil {
 		return err
 	}
 	return a.result(d, f.out, "written")
@@ -180,10 +184,9 @@ func writable(out, flag string) error {
 	return errors.Join(probe.Close(), os.Remove(probe.Name()))
 }
 
-// lockFor returns the lock that serves cfg, reading the archive only when the
-// one at path does not.
-func (s *session) lockFor(ctx context.Context, cfg *config.Config, path string, frozen bool) (l *lock.Lock, changed bool, err error) {
-	sets := recipe.Sets(cfg)
+// lockFor returns a lock that answers sets for cfg, reading the archive only
+// when the one at path does not.
+func (s *session) lockFor(ctx context.Context, cfg *config.Config, sets []lock.Set, path string, frozen bool) (l *lock.Lock, changed bool, err error) {
 	old, err := readLock(path)
 	if err != nil {
 		return nil, false, err
@@ -194,14 +197,33 @@ func (s *session) lockFor(ctx context.Context, cfg *config.Config, path string, 
 	if frozen {
 		return nil, false, diag.Problem{File: path, Got: "does not serve the configuration", Want: "the same packages as the configuration asks for", Do: "build without --locked, or run reprise lock with --lock " + path}
 	}
+	if hasMedium(old) {
+		sets = recipe.MediumSets(cfg) // what another build wants of the same lock
+	}
 	l, err = s.resolved(ctx, cfg, sets, old, nil)
 	return l, true, err
 }
 
-// realiseSystem makes everything of the machine valid in the store. Its first
+// diskSets are the sets of packages that a disk image is made of.
+var diskSets = []string{recipe.SystemSet, recipe.BootSet, recipe.DiskSet}
+
+// hasMedium says whether a lock was made for an installation medium, too.
+func hasMedium(l *lock.Lock) bool {
+	if l == nil {
+		return false
+	}
+	_, ok := l.Set(recipe.MediumSet)
+	return ok
+}
+
+// moreDerivations are those that a build wants beside a machine's system.
+type moreDerivations func(*diskImage, *recipe.Graph) ([]*drv.Derivation, error)
+
+// realiseSystem makes everything of the machine valid in the store: its system,
+// the packages of sets, and what more returns, which may be nil. Its first
 // result is not nil once packages were unpacked: its lock knows their hashes,
 // whatever failed later.
-func (s *session) realiseSystem(ctx context.Context, cfg *config.Config, l *lock.Lock, lockFile string) (*diskImage, error) {
+func (s *session) realiseSystem(ctx context.Context, cfg *config.Config, l *lock.Lock, lockFile string, sets []string, more moreDerivations) (*diskImage, error) {
 	client, err := s.client(cfg)
 	if err != nil {
 		return nil, err
@@ -210,7 +232,7 @@ func (s *session) realiseSystem(ctx context.Context, cfg *config.Config, l *lock
 	run := s.realiser.Start(ctx)
 	defer run.Close()
 	effects := allEffects()
-	paths, err := s.unpacked(ctx, client, l, run, s.moduleIndex(cfg, l, run, effects), recipe.SystemSet, recipe.BootSet, recipe.DiskSet)
+	paths, err := s.unpacked(ctx, client, l, run, s.moduleIndex(cfg, l, run, effects), sets...)
 	d := &diskImage{session: s, cfg: cfg, lock: l, paths: paths}
 	if err != nil {
 		return d, err
@@ -219,7 +241,7 @@ func (s *session) realiseSystem(ctx context.Context, cfg *config.Config, l *lock
 	if err != nil {
 		return d, err
 	}
-	if err := d.complete(lockFile, contents); err != nil {
+	if err := d.complete(lockFile, contents, sets); err != nil {
 		return d, err
 	}
 	graph, err := recipe.System(cfg, contents, effects, s.self)
@@ -227,14 +249,24 @@ func (s *session) realiseSystem(ctx context.Context, cfg *config.Config, l *lock
 		return d, err
 	}
 	d.system = graph.SystemPath()
-	if err := s.store.TempRoot(ctx, d.system); err != nil {
+	wanted := []storepath.Path{d.system}
+	var further []*drv.Derivation
+	if more != nil {
+		if further, err = more(d, graph); err != nil {
+			return d, err
+		}
+	}
+	for _, f := range further {
+		wanted = append(wanted, f.Outputs["out"].Path)
+	}
+	if err := s.store.TempRoot(ctx, wanted...); err != nil {
 		return d, err
 	}
-	valid, err := s.store.Valid(ctx, d.system)
-	if err != nil || valid[d.system] {
+	valid, err := s.store.Valid(ctx, wanted...)
+	if err != nil || !slices.ContainsFunc(wanted, func(p storepath.Path) bool { return !valid[p] }) {
 		return d, err
 	}
-	if _, err := run.Add(graph.Derivations...); err != nil {
+	if _, err := run.Add(append(graph.Derivations, further...)...); err != nil {
 		return d, err
 	}
 	return d, run.Wait()

@@ -78,9 +78,9 @@ func incomplete(set lock.Set, c *effect.Contents) (diag.Problems, error) {
 
 // complete checks the sets that a build has unpacked; system is what the set of
 // that name holds.
-func (d *diskImage) complete(file string, system *effect.Contents) error {
+func (d *diskImage) complete(file string, system *effect.Contents, sets []string) error {
 	var problems diag.Problems
-	for _, name := range []string{recipe.SystemSet, recipe.BootSet, recipe.DiskSet} {
+	for _, name := range sets {
 		set, _ := d.lock.Set(name)
 		c := system
 		if name != recipe.SystemSet {

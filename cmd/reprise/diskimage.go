@@ -82,22 +82,15 @@ func (d *diskImage) write(ctx context.Context, out string) error {
 // esp lists the files of the EFI system partition: loaders, the kernel and
 // initrd of generation 1, its entries.
 func (d *diskImage) esp(identity layout.Identity) ([]image.File, error) {
-	boot := func(pkg, path string) ([]byte, error) {
-		data, err := os.ReadFile(filepath.Join(d.store.Real(d.paths[pkg]), path))
-		if err != nil {
-			return nil, fmt.Errorf("boot loader: %w", err)
-		}
-		return data, nil
-	}
-	shim, err := boot("shim-signed", "usr/lib/shim/shimx64.efi.signed")
+	shim, err := d.bootFile("shim-signed", "usr/lib/shim/shimx64.efi.signed")
 	if err != nil {
 		return nil, err
 	}
-	loader, err := boot("systemd-boot-efi-amd64-signed", "usr/lib/systemd/boot/efi/systemd-bootx64.efi.signed")
+	loader, err := d.bootFile("systemd-boot-efi-amd64-signed", "usr/lib/systemd/boot/efi/systemd-bootx64.efi.signed")
 	if err != nil {
 		return nil, err
 	}
-	manager, err := boot("shim-helpers-amd64-signed", "usr/lib/shim/mmx64.efi.signed")
+	manager, err := d.bootFile("shim-helpers-amd64-signed", "usr/lib/shim/mmx64.efi.signed")
 	if err != nil {
 		return nil, err
 	}
@@ -137,6 +130,15 @@ func (d *diskImage) esp(identity layout.Identity) ([]image.File, error) {
 		files = append(files, image.File{Path: e.Path, Content: e.Content, Size: int64(len(e.Content))})
 	}
 	return files, nil
+}
+
+// bootFile reads a file of a boot loader's package.
+func (d *diskImage) bootFile(pkg, path string) ([]byte, error) {
+	data, err := os.ReadFile(filepath.Join(d.store.Real(d.paths[pkg]), path))
+	if err != nil {
+		return nil, fmt.Errorf("boot loader: %w", err)
+	}
+	return data, nil
 }
 
 // follow returns where a link of the system path leads on this machine.

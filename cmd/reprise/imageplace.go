@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"reprise/image/layout"
 	"reprise/internal/atomicfile"
 	"reprise/internal/diag"
 	"reprise/store"
@@ -97,35 +98,33 @@ func (r record) write(s *store.Store) error {
 }
 
 // expect records that an image comes to a place, so that its roots go with it.
-func (d *diskImage) expect(place string) error {
-	if r, err := readRecord(d.store, place); err == nil && r.Out == place {
+func (s *session) expect(place string) error {
+	if r, err := readRecord(s.store, place); err == nil && r.Out == place {
 		return nil
 	}
-	if err := os.MkdirAll(d.store.StateDir("images"), 0o755); err != nil {
+	if err := os.MkdirAll(s.store.StateDir("images"), 0o755); err != nil {
 		return err
 	}
-	return record{Out: place}.write(d.store)
+	return record{Out: place}.write(s.store)
 }
 
-// remember records that this image was written to a place.
-func (d *diskImage) remember(place string) error {
+// remember records that the image of a seed was written to a place.
+func (s *session) remember(seed layout.Seed, place string) error {
 	now, err := look(place)
 	if err != nil {
 		return err
 	}
-	seed := d.seed()
-	return record{place, hex.EncodeToString(seed[:]), now}.write(d.store)
+	return record{place, hex.EncodeToString(seed[:]), now}.write(s.store)
 }
 
-// upToDate reports whether what is at a place is the image that write would
-// make.
-func (d *diskImage) upToDate(place string) bool {
-	r, err := readRecord(d.store, place)
+// upToDate reports whether what is at a place is the image of a seed, as it was
+// written.
+func (s *session) upToDate(seed layout.Seed, place string) bool {
+	r, err := readRecord(s.store, place)
 	if err != nil {
 		return false
 	}
 	now, err := look(place)
-	seed := d.seed()
 	return err == nil && r == record{place, hex.EncodeToString(seed[:]), now}
 }
 

@@ -49,13 +49,13 @@ func TestUpToDate(t *testing.T) {
 		if err := d.root(ctx, place); err != nil {
 			t.Fatal(err)
 		}
-		if d.upToDate(place) {
+		if d.upToDate(d.seed(), place) {
 			t.Errorf("%s is up to date before it is written", place)
 		}
 		if err := os.WriteFile(place, []byte(d.system), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if err := d.remember(place); err != nil {
+		if err := d.remember(d.seed(), place); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -64,7 +64,7 @@ func TestUpToDate(t *testing.T) {
 		if err := d.root(ctx, place); err != nil {
 			t.Fatal(err)
 		}
-		if got := d.upToDate(place); got != want {
+		if got := d.upToDate(d.seed(), place); got != want {
 			t.Errorf("%s at %s is up to date: %v, want %v", d.system, place, got, want)
 		}
 	}

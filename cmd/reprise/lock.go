@@ -65,7 +65,11 @@ func (a *app) relock(ctx context.Context, profile, file string, fresh []string, 
 		return err
 	}
 	defer s.store.Close()
-	l, err := s.resolved(ctx, cfg, recipe.Sets(cfg), old, fresh)
+	sets := recipe.Sets(cfg)
+	if hasMedium(old) {
+		sets = recipe.MediumSets(cfg)
+	}
+	l, err := s.resolved(ctx, cfg, sets, old, fresh)
 	if err != nil {
 		return err
 	}

@@ -47,10 +47,18 @@ func writeLock(path string, l *lock.Lock) error {
 	return atomicfile.WriteBytes(path, 0o644, l.Encode())
 }
 
-// serves reports whether the lock answers exactly these requests.
+// serves reports whether the lock answers these requests. It may answer more:
+// the lock of an installation medium serves a disk image, too.
 func serves(l *lock.Lock, sets []lock.Set) bool {
-	return l != nil && slices.EqualFunc(l.Sets, sets, func(a, b lock.Set) bool {
-		return a.Name == b.Name && slices.Equal(a.Roots, b.Roots) && a.Recommends == b.Recommends &&
-			a.Essential == b.Essential && a.Alone == b.Alone
-	})
+	if l == nil {
+		return false
+	}
+	for _, b := range sets {
+		a, ok := l.Set(b.Name)
+		if !ok || !slices.Equal(a.Roots, b.Roots) || a.Recommends != b.Recommends ||
+			a.Essential != b.Essential || a.Alone != b.Alone {
+			return false
+		}
+	}
+	return true
 }

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"reprise/initrd/stage1"
+	"reprise/internal/activation"
 	"reprise/internal/builder"
 	"reprise/internal/config"
 	"reprise/internal/passwdtool"
@@ -21,7 +22,7 @@ func main() {
 	// role, setuid, started by itself, by a store or by the kernel.
 	passwdtool.Init()
 	sandbox.Init(buildInProcess)
-	stage1.Init(activate)
+	stage1.Init(stage1.Programs{Activate: activate, Session: activation.Session, Install: guidedInstall, Unattended: unattendedInstall})
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
 		case "builder":

@@ -11,6 +11,7 @@ import (
 
 	"reprise/internal/archive"
 	"reprise/internal/config"
+	"reprise/internal/diag"
 	"reprise/internal/effect"
 	"reprise/internal/layer"
 	"reprise/internal/lock"
@@ -38,6 +39,9 @@ func (s *session) unpacked(ctx context.Context, client *archive.Client, l *lock.
 	}
 	if len(missing) == 0 {
 		return u.paths, nil
+	}
+	if err := u.notHere(ctx, missing); err != nil {
+		return u.paths, err
 	}
 	if err := u.bring(ctx, client, missing, early); err != nil {
 		return u.paths, err
@@ -89,6 +93,40 @@ func (u *unpacking) missing(ctx context.Context, wanted []int) ([]int, error) {
 		}
 	}
 	return missing, nil
+}
+
+// notHere says offline which packages would have to be downloaded, all at once.
+func (u *unpacking) notHere(ctx context.Context, missing []int) error {
+	if !u.offline {
+		return nil
+	}
+	debs := make([]storepath.Path, len(missing))
+	for n, i := range missing {
+		var err error
+		if debs[n], err = recipe.DebPath(u.lock.Packages[i]); err != nil {
+			return err
+		}
+	}
+	have, err := u.store.Valid(ctx, debs...)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for n, i := range missing {
+		if p := u.lock.Packages[i]; !have[debs[n]] {
+			names = append(names, p.Name+" "+p.Version)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	const most = 20
+	text := strings.Join(names[:min(most, len(names))], ", ")
+	if len(names) > most {
+		text += fmt.Sprintf(" and %d more", len(names)-most)
+	}
+	return &diag.Failure{Code: diag.ExitFailed, Err: diag.Problem{Field: "offline", Got: fmt.Sprintf("lacks %d of %d packages: %s", len(names), len(u.lock.Packages), text),
+		Want: "every package in the store " + u.store.Root(), Do: "build once without --offline, with a network"}}
 }
 
 // bring downloads and unpacks the packages with the given indices, those that
@@ -311,6 +349,9 @@ func (s *session) client(cfg *config.Config) (*archive.Client, error) {
 		c.Sources, err = archive.MirrorSources(named...)
 	} else {
 		c.Sources, err = archive.HostSources(os.DirFS("/"))
+		if s.offline {
+			err = nil // a machine without sources has its store; what lacks is told by name
+		}
 	}
 	if err != nil || cfg == nil {
 		return c, err

@@ -54,8 +54,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		err = unknownVerb(root, name)
 	}
 	code, text := diag.Exit(err), strings.TrimSpace(a.advised(err).Error())
-	usage := new(usageError)
+	usage, told := new(usageError), new(diag.Failure)
 	switch {
+	case errors.As(err, &told) && told.Code == diag.ExitInterrupted: // it says what is left behind
 	case ctx.Err() != nil:
 		code, text = diag.ExitInterrupted, "interrupted; unfinished work is removed"
 	case errors.As(err, &usage):
@@ -128,7 +129,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 bad configuration or lock,
 	flags.IntVarP(&a.jobs, "jobs", "j", 0, "`number` of builds at a time (default: one per processor)")
 	flags.BoolVar(&a.offline, "offline", false, "do not ask the mirror for news; use what was fetched before")
 	root.MarkPersistentFlagDirname("store")
-	root.AddCommand(a.buildCommand(), a.lockCommand(), a.updateCommand(), a.runCommand(), a.toolCommand(), a.storeCommand(), a.optionsCommand(), a.docsCommand(), a.growRootCommand())
+	root.AddCommand(a.buildCommand(), a.lockCommand(), a.updateCommand(), a.runCommand(), a.toolCommand(), a.storeCommand(), a.optionsCommand(), a.docsCommand(), a.growRootCommand(), a.installCommand(), a.answersCommand(), a.composeCommand(), a.detectCommand(), a.flashCommand())
 	root.SetHelpCommand(helpCommand())
 	root.InitDefaultHelpCmd()
 	completionCommand(root)

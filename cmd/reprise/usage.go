@@ -85,9 +85,13 @@ func strict(c *cobra.Command) {
 		if c.HasParent() {
 			c.Args = cobra.ArbitraryArgs
 			c.FParseErrWhitelist.UnknownFlags = true // the unknown command is told first
+			own := c.RunE                            // of a command that does something by itself, too
 			c.RunE = func(cmd *cobra.Command, args []string) error {
 				if len(args) > 0 {
 					return unknownVerb(cmd, args[0])
+				}
+				if own != nil {
+					return own(cmd, args)
 				}
 				return misused(cmd, "no command is given", "")
 			}

@@ -48,6 +48,8 @@ type Disk interface {
 type System struct {
 	Sys  fs.FS
 	Open func(name string) (Disk, error)
+	// Optical lists CD drives, too. Opening one spins it up, and closes its tray.
+	Optical bool
 }
 
 // List returns all disks and partitions that have a size, sorted by disk and
@@ -97,7 +99,9 @@ func (d Device) disk() string {
 }
 
 // virtual are the beginnings of names that are no disks.
-var virtual = []string{"loop", "ram", "zram", "nbd", "fd", "sr"}
+var virtual = []string{"loop", "ram", "zram", "nbd", "fd"}
+
+const optical = "sr" // the same of CD drives
 
 func (s System) device(name string) (Device, bool) {
 	d := Device{Name: name}
@@ -111,6 +115,9 @@ func (s System) device(name string) (Device, bool) {
 		if strings.HasPrefix(name, v) {
 			return d, false
 		}
+	}
+	if !s.Optical && strings.HasPrefix(name, optical) {
+		return d, false
 	}
 	// The kernel writes '!' for '/' in names such as cciss/c0d0.
 	d.Name = strings.ReplaceAll(name, "!", "/")

@@ -137,6 +137,9 @@ func TestProbe(t *testing.T) {
 	cd := make([]byte, 40000)
 	copy(cd[32769:], "CD001")
 	copy(cd[32808:], "LIVE \x1b[2J")
+	hybrid := bytes.Clone(cd)
+	copy(hybrid[512:], "EFI PART")
+	copy(hybrid[512+56:], "\x03\x02\x01\x00\x05\x04\x07\x06\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f")
 	for name, test := range map[string]struct {
 		data []byte
 		want Content
@@ -146,6 +149,7 @@ func TestProbe(t *testing.T) {
 		"ext4":    {ext4("reprise"), Content{"ext4", "reprise", "abababab-abab-abab-abab-abababababab"}},
 		"vfat":    {fat, Content{"vfat", "ESP", "0403-0201"}},
 		"iso":     {cd, Content{Type: "iso9660", Label: "LIVE [2J"}},
+		"hybrid":  {hybrid, Content{"iso9660", "LIVE [2J", "00010203-0405-0607-0809-0a0b0c0d0e0f"}},
 		"cut off": {ext4("x")[:1100], Content{}},
 	} {
 		if d := cmp.Diff(test.want, Probe(bytes.NewReader(test.data))); d != "" {

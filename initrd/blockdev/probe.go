@@ -55,7 +55,15 @@ var formats = []format{
 	{"FAT12   ", 54, func(b []byte) Content { return Content{"vfat", text(b, 43, 11), serial(b, 39)} }},
 	{"NTFS    ", 3, func([]byte) Content { return Content{Type: "ntfs"} }},
 	{"EXFAT   ", 3, func([]byte) Content { return Content{Type: "exfat"} }},
-	{"CD001", 32769, func(b []byte) Content { return Content{Type: "iso9660", Label: text(b, 32808, 32)} }},
+	// The GPT of a medium that also starts as a disk tells it from others with
+	// the same label, on a CD too.
+	{"CD001", 32769, func(b []byte) Content {
+		c := Content{Type: "iso9660", Label: text(b, 32808, 32)}
+		if string(b[512:520]) == "EFI PART" {
+			c.UUID = guid(b[512+56 : 512+72])
+		}
+		return c
+	}},
 	{"hsqs", 0, func([]byte) Content { return Content{Type: "squashfs"} }},
 	{"XFSB", 0, func(b []byte) Content { return Content{"xfs", text(b, 108, 12), uuid(b, 32)} }},
 	{"_BHRfS_M", 65536 + 64, func(b []byte) Content {

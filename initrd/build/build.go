@@ -45,8 +45,11 @@ type Spec struct {
 	// know is an error.
 	Want []string
 	// Load names modules to load in every boot, such as a watchdog's driver.
-	Load  []string
-	Extra []File // further files; they may not replace those listed above
+	Load []string
+	// Medium says that it starts from an installation medium: it can read one,
+	// and reaches every disk that somebody may want to install on.
+	Medium bool
+	Extra  []File // further files; they may not replace those listed above
 }
 
 // A File is an additional entry of the archive.
@@ -74,12 +77,16 @@ func Choose(spec Spec) (*Plan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("choose modules for kernel %s: %w", spec.Kernel, err)
 	}
-	wanted := slices.Concat(required, Defaults(), spec.Want, spec.Load)
+	needed, ready := required, Defaults()
+	if spec.Medium {
+		needed, ready = slices.Concat(needed, mediumRequired), slices.Concat(ready, medium)
+	}
+	wanted := slices.Concat(needed, ready, spec.Want, spec.Load)
 	modules, unknown := x.Closure(wanted...)
 	var problems diag.Problems
 	for _, name := range unknown {
 		asked := slices.Contains(spec.Want, name) || slices.Contains(spec.Load, name)
-		if !asked && !slices.Contains(required, name) {
+		if !asked && !slices.Contains(needed, name) {
 			continue // a default driver that this kernel is built without
 		}
 		p := diag.Problem{

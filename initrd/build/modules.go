@@ -30,6 +30,28 @@ var defaults = []string{
 	"crypto-crc32c",
 }
 
+// mediumRequired names what reaches the systems on an installation medium.
+var mediumRequired = []string{"isofs", "squashfs", "loop"}
+
+// medium are the drivers that an installation medium has besides: of the drives
+// that it may lie in, of the file systems that it may be asked to make or look
+// at, and of encryption.
+var medium = []string{
+	"sr_mod", "cdrom",
+	"btrfs", "vfat", "nls_cp437", "nls_ascii", "nls_iso8859_1", "nls_utf8", "exfat", "ntfs3",
+	// LUKS2 as cryptsetup makes it, and what its self-test asks for.
+	"dm_mod", "dm_crypt", "crypto-xts", "crypto-aes", "crypto-sha256", "crypto-sha512", "algif_skcipher", "algif_hash",
+	"crypto-cbc", "crypto-essiv", "aesni_intel",
+	// What a disk may belong to, so that it can be told.
+	"md_mod", "raid0", "raid1", "raid456",
+	// More controllers: hardware RAID and old SCSI.
+	"megaraid_sas", "mpt3sas", "hpsa", "aacraid", "sata_sil", "sata_promise", "sata_mv", "pata_jmicron", "pata_atiixp",
+	"pata_amd", "pata_via", "sata_uli", "sata_sis",
+	// Keyboards that need a driver of their own.
+	"hid_apple", "hid_logitech_dj", "hid_logitech_hidpp", "hid_microsoft", "hid_cherry", "hid_lenovo", "i2c_hid_acpi", "intel_lpss_pci",
+	"psmouse",
+}
+
 // Defaults returns the names of the modules that lie ready in every initramfs,
 // besides those of the file systems.
 func Defaults() []string { return slices.Clone(defaults) }

@@ -31,7 +31,7 @@ var fileSystems = []string{"ext4", "erofs", "overlay"}
 // A boot is one start of the machine.
 type boot struct {
 	line     Line
-	activate Activate
+	programs Programs
 	devices  *devices // nil until prepare is done
 	mounted  int      // how many of the kernel's file systems prepare has mounted
 	log      journal
@@ -46,10 +46,10 @@ type mark struct {
 }
 
 // start is process 1. It does not return.
-func start(activate Activate) {
+func start(p Programs) {
 	// Nothing here lives long enough to be worth collecting.
 	debug.SetGCPercent(-1)
-	b := &boot{activate: activate}
+	b := &boot{programs: p}
 	b.mark("init")
 	for asked := false; ; undo() {
 		var err error
@@ -60,6 +60,8 @@ func start(activate Activate) {
 		case err != nil:
 		case b.line.Rescue && !asked:
 			asked, err = true, errRescue
+		case b.line.Mode != "":
+			err = guarded(b.fromMedium)
 		default:
 			err = guarded(b.attempt)
 		}
@@ -155,7 +157,7 @@ func (b *boot) prepare() error {
 		return &Failure{Got: "the initramfs is not for this kernel", Want: dir, Err: err,
 			Do: []string{"boot the kernel and the initramfs of one generation together"}}
 	}
-	d := &devices{loader: kmod.NewLoader(x, dir, b.line.Options, b.line.Refused), sys: os.DirFS("/sys")}
+	d := &devices{optical: b.line.Mode != "", loader: kmod.NewLoader(x, dir, b.line.Options, b.line.Refused), sys: os.DirFS("/sys")}
 	if d.events, err = listenUevents(); err != nil {
 		b.log.printf(logWarning, "%v", err)
 	}
@@ -183,10 +185,16 @@ func (b *boot) attempt() error {
 	b.mark("disk found")
 	b.await("ext4")
 	b.mark("ext4")
+	return b.startFrom(func() error { return b.mountDisk(device) })
+}
+
+// startFrom starts the system of the disk that mount mounts at
+// rootmount.Disk. It returns only with an error.
+func (b *boot) startFrom(mount func() error) error {
 	// Loaded while we mount: drivers that process 1 wants from its first second.
 	var listed sync.WaitGroup
 	listed.Go(b.loadListed)
-	if err := b.mountDisk(device); err != nil {
+	if err := mount(); err != nil {
 		return err
 	}
 	b.mark("disk mounted")
@@ -233,12 +241,12 @@ func (b *boot) loadListed() {
 func (b *boot) findRoot() (blockdev.Device, error) {
 	ref := b.line.Root
 	if ref.Key == "" {
-		_, _, _ = b.devices.find(ref, 3*time.Second) // only so that there is something to list
+		_, _, _ = b.devices.find(ref, nil, 3*time.Second) // only so that there is something to list
 		all, err := b.devices.list(true)
 		return blockdev.Device{}, &Failure{Got: "the kernel line does not say where the root partition is",
 			Want: "root=PARTUUID=…", Seen: table(all), Err: err}
 	}
-	found, _, err := b.devices.find(ref, b.line.Wait)
+	found, _, err := b.devices.find(ref, nil, b.line.Wait)
 	if err != nil {
 		return blockdev.Device{}, err
 	}
@@ -330,13 +338,16 @@ func generations(disk string) []string {
 }
 
 func (b *boot) runActivation() error {
-	if b.activate == nil || b.line.ReadOnly {
+	if b.programs.Activate == nil || b.line.ReadOnly && b.line.Mode != ModeLive {
 		return nil
 	}
 	file := filepath.Join(rootmount.Disk, b.system, "activation.json")
 	data, err := readBounded(file, maxActivation)
 	if err == nil {
-		err = b.activate(rootmount.Disk, data)
+		err = b.programs.Activate(rootmount.Disk, data)
+	}
+	if err == nil && b.line.Mode == ModeLive {
+		err = b.openSession(data)
 	}
 	if err != nil {
 		return &Failure{Got: "the system's state cannot be prepared", Want: b.system + "/activation.json", Err: err}
@@ -376,7 +387,7 @@ func (b *boot) compose() ([]string, error) {
 		return nil, &Failure{Got: "the system cannot start", Want: programs[0], Err: err, Seen: b.log.kernelSays("overlayfs"),
 			Do: []string{"a store path is missing on the disk or damaged: reprise store verify, from another generation"}}
 	}
-	if err := rootmount.Apply(rootmount.Tree(rootmount.Request{Target: target, View: facts})); err != nil {
+	if err := rootmount.Apply(rootmount.Tree(rootmount.Request{Target: target, View: facts, Medium: b.line.Mode != ""})); err != nil {
 		return nil, fmt.Errorf("put the root file system together: %w", err)
 	}
 	return programs, nil
@@ -404,7 +415,7 @@ func checkProgram(file string) error {
 
 // undo takes away what a failed attempt has mounted, so that another may follow.
 func undo() {
-	for _, at := range []string{target, rootmount.Root, rootmount.Meta, rootmount.Disk} {
+	for _, at := range []string{target, rootmount.Root, rootmount.Meta, carriedStore, rootmount.Disk, rootmount.Medium} {
 		for unix.Unmount(at, unix.MNT_DETACH) == nil {
 		}
 	}

@@ -61,6 +61,8 @@ type devices struct {
 	sys    fs.FS
 	events *uevents // nil when the kernel gave none: then /sys is read again and again
 	reach  reach
+	// optical counts CD drives among the disks.
+	optical bool
 
 	mu      sync.Mutex
 	loading int       // modules that are being loaded
@@ -71,7 +73,7 @@ type devices struct {
 func openDisk(name string) (blockdev.Disk, error) { return os.Open("/dev/" + name) }
 
 func (d *devices) list(contents bool) ([]blockdev.Device, error) {
-	return blockdev.System{Sys: d.sys, Open: openDisk}.List(contents)
+	return blockdev.System{Sys: d.sys, Open: openDisk, Optical: d.optical}.List(contents)
 }
 
 // coldplug loads modules for the devices that are there, each in its own time.
@@ -134,17 +136,18 @@ func (d *devices) close(most time.Duration) {
 // slowest is how long a driver that is being loaded may hold up the start.
 const slowest = 20 * time.Second
 
-// find waits for the device that ref names, at most so long, but in any case
-// until all drivers have been tried. The last list of devices comes back with
-// what was found: nothing, one, or several that have the same name.
-func (d *devices) find(ref blockdev.Ref, most time.Duration) (found, all []blockdev.Device, err error) {
+// find waits for the device that ref names and keep wants (nil: any), at most
+// so long, but in any case until all drivers have been tried. The last list of
+// devices comes back with what was found: nothing, one, or several that have
+// the same name.
+func (d *devices) find(ref blockdev.Ref, keep func(blockdev.Device) bool, most time.Duration) (found, all []blockdev.Device, err error) {
 	begun := time.Now()
 	d.coldplug()
 	for {
 		if all, err = d.list(ref.Contents()); err != nil {
 			return nil, nil, err
 		}
-		if found = ref.Find(all); len(found) > 0 {
+		if found = kept(ref.Find(all), keep); len(found) > 0 {
 			return found, all, nil
 		}
 		waited := time.Since(begun)
@@ -162,6 +165,25 @@ func (d *devices) find(ref blockdev.Ref, most time.Duration) (found, all []block
 		}
 		d.pause(look)
 	}
+}
+
+func kept(found []blockdev.Device, keep func(blockdev.Device) bool) []blockdev.Device {
+	if keep == nil {
+		return found
+	}
+	return slices.DeleteFunc(found, func(d blockdev.Device) bool { return !keep(d) })
+}
+
+// again waits until nothing has happened for a while, and looks once more.
+func (d *devices) again(ref blockdev.Ref, keep func(blockdev.Device) bool, quiet time.Duration) ([]blockdev.Device, error) {
+	for begun := time.Now(); !d.settled(quiet) && time.Since(begun) < slowest; {
+		d.pause(20 * time.Millisecond)
+		if d.settled(quiet) {
+			d.coldplug() // no event may have been missed
+		}
+	}
+	all, err := d.list(ref.Contents())
+	return kept(ref.Find(all), keep), err
 }
 
 // pause waits for news of devices and loads modules for those that came.

@@ -3,6 +3,7 @@ package stage1
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"reprise/initrd/blockdev"
@@ -15,6 +16,9 @@ type Failure struct {
 	Seen []string // what was there instead, one a line
 	Do   []string // what a person can do, one a line
 	Err  error    // the error beneath; nil when there is none
+
+	Medium bool // it concerns an installation medium: no older generation helps
+	Stay   bool // no reboot when nobody is there: it would only come to the same again
 }
 
 func (f *Failure) Error() string {
@@ -28,7 +32,7 @@ func (f *Failure) Unwrap() error { return f.Err }
 
 // text is what stands on the console.
 func text(err error) string {
-	if err == errRescue {
+	if err == errRescue || err == errMounted {
 		return "\nreprise: " + err.Error() + "\n"
 	}
 	var f *Failure
@@ -36,7 +40,13 @@ func text(err error) string {
 		f = &Failure{Got: "stage 1 met an error", Err: err}
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "\nreprise: this machine cannot start: %s\n", f.Got)
+	do := f.Do
+	if f.Medium {
+		fmt.Fprintf(&b, "\nreprise: the installation medium cannot be used: %s\n", f.Got)
+	} else {
+		fmt.Fprintf(&b, "\nreprise: this machine cannot start: %s\n", f.Got)
+		do = append(slices.Clone(do), "choose an older generation in the boot menu")
+	}
 	if f.Err != nil {
 		fmt.Fprintf(&b, "  error: %s\n", f.Err)
 	}
@@ -46,7 +56,7 @@ func text(err error) string {
 	for i, line := range f.Seen {
 		b.WriteString(lead("  seen:  ", i) + line + "\n")
 	}
-	for i, line := range append(f.Do, "choose an older generation in the boot menu") {
+	for i, line := range do {
 		b.WriteString(lead("  do:    ", i) + line + "\n")
 	}
 	return b.String()

@@ -1,6 +1,7 @@
 package stage1
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -29,11 +30,15 @@ func (b *boot) hold(err error) {
 	screens.print(text(err))
 	stop := b.attend()
 	idle := time.Duration(0)
-	if err != errRescue {
-		if !screens.countdown(b.line.Timeout) {
+	if err != errRescue && err != errMounted {
+		timeout := b.line.Timeout
+		if f := new(Failure); errors.As(err, &f) && f.Stay {
+			timeout = 0
+		}
+		if !screens.countdown(timeout) {
 			halt(screens, "Nobody there: rebooting.")
 		}
-		if b.line.Timeout > 0 {
+		if timeout > 0 {
 			idle = idleShell
 		}
 	}

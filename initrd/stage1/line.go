@@ -3,6 +3,7 @@ package stage1
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,6 +26,9 @@ const (
 //	reprise.system=PATH      the system to start; the disk's profile without it
 //	reprise.timeout=SECONDS  reboot so long after a failure; 0: never
 //	reprise.rescue           give a shell before anything is mounted
+//	reprise.medium=LABEL=…   start from the installation medium with this volume id (also /dev/…)
+//	reprise.id=GUID          the disk GUID of the medium: tells it from others of the same name
+//	reprise.mode=MODE        what for: install, live, check or rescue
 //	ro                       mount the disk read-only and change nothing on it
 //	init=PATH                start this instead of systemd
 //	modprobe.blacklist=A,B   do not load these for a device
@@ -43,7 +47,23 @@ type Line struct {
 	Panic    bool              // the line says itself what a kernel panic leads to
 	Options  map[string]string // module → parameters, as finit_module takes them
 	Refused  map[string]bool   // modules not to load for a device
+	Medium   blockdev.Ref      // its Key is "" when the machine starts from its own disk
+	MediumID string            // GUID of the medium's GPT, lower case; "" when the line has none
+	Mode     Mode              // what the medium was started for; "" without a medium
 }
+
+// A Mode is what an installation medium was started for.
+type Mode string
+
+// The modes, as the kernel line has them.
+const (
+	ModeInstall Mode = "install" // the installer, on every console
+	ModeLive    Mode = "live"    // a system of the medium, with its state in memory
+	ModeCheck   Mode = "check"   // read the whole medium and compare
+	ModeRescue  Mode = "rescue"  // a shell, with the medium mounted
+)
+
+var modes = []Mode{ModeInstall, ModeLive, ModeCheck, ModeRescue}
 
 // parseLine reads a kernel command line. What cannot be understood is left at
 // its default, and told in problems: a machine should rather start.
@@ -84,6 +104,20 @@ func parseLine(text string) (l Line, problems []error) {
 			seconds(key, value, &l.Timeout)
 		case "reprise.rescue":
 			l.Rescue = !hasValue || value != "0"
+		case "reprise.medium":
+			ref, err := blockdev.ParseRef(value)
+			if err != nil {
+				problems = append(problems, fmt.Errorf("reprise.medium=: %w", err))
+			}
+			l.Medium = ref
+		case "reprise.id":
+			l.MediumID = strings.ToLower(value)
+		case "reprise.mode":
+			l.Mode = Mode(value)
+			if !slices.Contains(modes, l.Mode) {
+				problems = append(problems, fmt.Errorf("reprise.mode=%q: want one of %q", value, modes))
+				l.Mode = ModeRescue // changes nothing on any disk
+			}
 		case "ro":
 			l.ReadOnly = true
 		case "rw":
@@ -103,6 +137,12 @@ func parseLine(text string) (l Line, problems []error) {
 		default:
 			l.option(key, value, hasValue)
 		}
+	}
+	switch {
+	case l.Medium.Key == "":
+		l.Mode = ""
+	case l.Mode == "":
+		l.Mode = ModeInstall
 	}
 	return l, problems
 }

@@ -47,6 +47,22 @@ func TestParseLine(t *testing.T) {
 			}), "",
 		},
 		{
+			"reprise.medium=LABEL=REPRISE reprise.id=AB-cd reprise.mode=live",
+			base(func(l *Line) {
+				l.Medium, l.MediumID, l.Mode = blockdev.Ref{Key: "LABEL", Value: "REPRISE"}, "ab-cd", ModeLive
+			}), "",
+		},
+		{
+			"reprise.medium=/dev/sr0",
+			base(func(l *Line) { l.Medium, l.Mode = blockdev.Ref{Key: "/dev", Value: "sr0"}, ModeInstall }), "",
+		},
+		{"reprise.mode=install", base(func(*Line) {}), ""},
+		{"reprise.medium=stick reprise.mode=play", base(func(*Line) {}), "reprise.medium reprise.mode"},
+		{
+			"reprise.medium=UUID=X reprise.mode=play",
+			base(func(l *Line) { l.Medium, l.Mode = blockdev.Ref{Key: "UUID", Value: "x"}, ModeRescue }), "reprise.mode",
+		},
+		{
 			"root=sda1 rootwait=long reprise.timeout=-1 reprise.system=/etc init=sh",
 			base(func(l *Line) { l.System = "/etc" }), "root= rootwait reprise.timeout reprise.system init",
 		},
@@ -113,6 +129,57 @@ func TestIsStorePath(t *testing.T) {
 	} {
 		if got := isStorePath(path); got != want {
 			t.Errorf("%q: %v", path, got)
+		}
+	}
+}
+
+func TestMemTotal(t *testing.T) {
+	for text, want := range map[string]int64{
+		"MemTotal:         480128 kB\nMemFree: 1 kB\n": 480128 << 10,
+		"":                      -1,
+		"MemFree: 1 kB\n":       -1,
+		"MemTotal: many kB\n":   -1,
+		"MemTotal: -1 kB\n":     -1 << 10,
+		"MemTotal: 1 kB more\n": -1,
+	} {
+		got, ok := memTotal([]byte(text))
+		if !ok {
+			got = -1
+		}
+		if got != want {
+			t.Errorf("%q: %d, want %d", text, got, want)
+		}
+	}
+}
+
+func TestMedia(t *testing.T) {
+	disk, part, cd := blockdev.Device{Name: "sda"}, blockdev.Device{Name: "sda1", Disk: "sda"}, blockdev.Device{Name: "sr0"}
+	alone := blockdev.Device{Name: "sdb2", Disk: "sdb"}
+	for _, test := range []struct{ found, want []blockdev.Device }{
+		{nil, nil},
+		{[]blockdev.Device{disk, part}, []blockdev.Device{disk}},
+		{[]blockdev.Device{part, alone, cd}, []blockdev.Device{part, alone, cd}},
+	} {
+		if d := cmp.Diff(test.want, media(test.found)); d != "" {
+			t.Error(d)
+		}
+	}
+}
+
+func TestConsoleNames(t *testing.T) {
+	for active, want := range map[string]string{
+		"":                 "tty1",
+		"tty0 ttyS0\n":     "tty1 ttyS0",
+		"ttyS1 tty0":       "tty1 ttyS1",
+		"hvc0 ttyS0 ttyS1": "tty1 hvc0 ttyS0 ttyS1",
+	} {
+		if got := strings.Join(consoleNames(active), " "); got != want {
+			t.Errorf("%q: %q, want %q", active, got, want)
+		}
+	}
+	for name, want := range map[string]string{"tty1": "linux", "tty12": "linux", "ttyS0": "vt220", "hvc0": "vt220", "ttyAMA0": "vt220"} {
+		if got := (console{name: name}).term(); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
 		}
 	}
 }

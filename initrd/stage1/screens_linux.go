@@ -46,9 +46,28 @@ func (s screens) print(text string) {
 	}
 }
 
-// countdown waits so long for a key on any screen, and says whether there was
-// one; 0 waits for ever.
+// drain waits until what was printed has left the machine.
+func (s screens) drain() {
+	for _, f := range s {
+		_ = unix.IoctlSetInt(int(f.Fd()), unix.TCSBRK, 1)
+	}
+}
+
+// countdown waits so long for a key on any screen that gives a shell, and says
+// whether there was one; 0 waits for ever.
 func (s screens) countdown(most time.Duration) bool {
+	return s.wait(most, "Press a key for a shell.\n", "\rReboot in %d s. Press a key for a shell. ")
+}
+
+// pause waits so long before a reboot, and a key ends it; 0 waits for ever.
+func (s screens) pause(most time.Duration) {
+	s.wait(most, "Press a key to reboot.\n", "\rReboot in %d s, or press a key. ")
+}
+
+// wait waits so long for a key on any screen, and says whether there was one;
+// 0 waits for ever. It shows forever once, or left with the seconds that are
+// left as they go.
+func (s screens) wait(most time.Duration, forever, left string) bool {
 	var poll []unix.PollFd
 	for _, f := range s {
 		fd := int(f.Fd())
@@ -72,20 +91,20 @@ func (s screens) countdown(most time.Duration) bool {
 		wait := time.Second
 		if most == 0 {
 			if shown < 0 {
-				s.print("Press a key for a shell.\n")
+				s.print(forever)
 				shown = 0
 			}
 		} else {
-			left := most - time.Since(begun)
-			if left <= 0 {
+			remains := most - time.Since(begun)
+			if remains <= 0 {
 				s.print("\n")
 				return false
 			}
-			if seconds := int((left + time.Second - 1) / time.Second); seconds != shown {
-				s.print(fmt.Sprintf("\rReboot in %d s. Press a key for a shell. ", seconds))
+			if seconds := int((remains + time.Second - 1) / time.Second); seconds != shown {
+				s.print(fmt.Sprintf(left, seconds))
 				shown = seconds
 			}
-			wait = min(wait, left%time.Second+time.Millisecond)
+			wait = min(wait, remains%time.Second+time.Millisecond)
 		}
 		n, err := unix.Poll(poll, int(wait.Milliseconds()))
 		if err != nil || n <= 0 {

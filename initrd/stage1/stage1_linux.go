@@ -4,6 +4,11 @@
 //	kernel ─▶ /init: devtmpfs, proc, sysfs, /run ─▶ modules for disks ─▶ root partition
 //	       ─▶ ext4 ─▶ root.erofs + overlay = view ─▶ activation ─▶ tmpfs / with its mounts ─▶ systemd
 //
+// Started from an installation medium (reprise.medium= on the kernel line), it
+// mounts that and its store so that the rest is as on a disk, and does what
+// reprise.mode= says: the installer, a system with its state in memory, a check
+// of the medium, or a shell.
+//
 // When a step cannot be done, it says on every console what was wanted and
 // what was seen, and waits for somebody to press a key, which gives a shell.
 // Nobody there: after a while the machine reboots, so that the boot loader can
@@ -21,6 +26,8 @@
 package stage1
 
 import (
+	"context"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -32,23 +39,49 @@ import (
 // system starts: disk is where the partition is mounted, data the file's bytes.
 type Activate func(disk string, data []byte) error
 
+// Programs are what stage 1 leaves to others. All but Activate may be nil:
+// then a medium can be tried, checked and looked at, but not installed from.
+type Programs struct {
+	Activate Activate
+	// Session is called after Activate, with the same arguments, for a system
+	// that is tried from a medium: it lets the person before the machine in, and
+	// returns the user who is logged in on the consoles; "" for nobody.
+	Session func(disk string, data []byte) (user string, err error)
+	// Install is the installer for a person: it has a process of its own on
+	// each console, with the console as its terminal and standard streams. It
+	// returns what the machine does next.
+	Install func(ctx context.Context, m Medium) (Next, error)
+	// Unattended installs without a person, once, before any console asks. What
+	// it writes to out stands on every console. found is false when there are no
+	// answers that tell it what to do, and then nothing was done.
+	Unattended func(ctx context.Context, m Medium, out io.Writer) (found bool, next Next, err error)
+}
+
 // marker is in every initramfs and never on a running machine's own root.
 const marker = "/etc/initrd-release"
 
-// shellName is the name under which stage 1 starts itself as a rescue shell.
-const shellName = "reprise-rescue"
+// The names under which stage 1 starts itself: as a rescue shell, and as the
+// installer for a person and for nobody.
+const (
+	shellName      = "reprise-rescue"
+	installName    = "reprise-installer"
+	unattendedName = "reprise-unattended"
+)
 
 // Init is the first call of main. It returns at once, having changed nothing,
 // unless this process is /init of our initramfs (process 1), the modprobe that
-// the kernel calls there, or the rescue shell; those it becomes, and does not
-// return.
-func Init(activate Activate) {
+// the kernel calls there, the rescue shell or the installer; those it becomes,
+// and does not return.
+func Init(p Programs) {
 	name := filepath.Base(os.Args[0])
-	if name != "init" && name != "modprobe" && name != shellName {
-		return
-	}
-	if name == shellName {
+	switch name {
+	case "init", "modprobe":
+	case shellName:
 		os.Exit(rescue.Main(os.Args[1:]))
+	case installName, unattendedName:
+		os.Exit(p.installer(name, os.Args[1:]))
+	default:
+		return
 	}
 	if _, err := os.Lstat(marker); err != nil {
 		return
@@ -57,7 +90,7 @@ func Init(activate Activate) {
 	case name == "modprobe":
 		os.Exit(modprobe())
 	case os.Getpid() == 1:
-		start(activate)
+		start(p)
 	}
 }
 

@@ -32,6 +32,7 @@ func buildInitrd(ctx context.Context, s spec.Initrd, out string) error {
 		Kernel: s.Version,
 		Want:   s.Want,
 		Load:   s.Load,
+		Medium: s.Medium,
 	})
 	if err != nil {
 		return err

@@ -222,7 +222,7 @@ func build(file string, answer *program.Answer) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg.places, cfg.origins = c.places, map[string]string{}
+	cfg.places, cfg.origins, cfg.files = c.places, map[string]string{}, answer.Files
 	c.relations(cfg)
 	if len(c.problems) > 0 {
 		return nil, c.problems.Err()

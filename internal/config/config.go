@@ -26,7 +26,13 @@ type Config struct {
 
 	places  placeIndex
 	origins map[string]string // package that a module added → option that asked for it
+	files   []string          // see Files
 }
+
+// Files returns the files that the configuration was read from: relative to
+// the directory of the one that was named, which comes first. A profile that
+// reprise ships has none.
+func (c *Config) Files() []string { return c.files }
 
 // Archive says where Debian packages come from.
 type Archive struct {
@@ -103,10 +109,16 @@ type I18n struct {
 	SupportedLocales []string `json:"supportedLocales"` // such as "de_DE.UTF-8/UTF-8"; holds the default, but never C.UTF-8
 }
 
-// Image is the disk image.
+// Image is the disk image, and the installation medium.
 type Image struct {
-	ESPGenerations int `json:"espGenerations"` // further kernels and initrds that the ESP has room for
-	MarginMiB      int `json:"marginMiB"`      // free space in the root file system of the image
+	ESPGenerations int      `json:"espGenerations"` // further kernels and initrds that the ESP has room for
+	ISO            ImageISO `json:"iso"`
+	MarginMiB      int      `json:"marginMiB"` // free space in the root file system of the image
+}
+
+// ImageISO is the installation medium.
+type ImageISO struct {
+	Systems []string `json:"systems"` // profiles that it carries beside the configuration
 }
 
 // Musnix is by module, all of it.
@@ -168,7 +180,9 @@ type Interface struct {
 
 // PowerManagement is by module.
 type PowerManagement struct {
-	CPUFreqGovernor string `json:"cpuFreqGovernor"` // "" = the kernel's choice
+	CPUFreqGovernor          string `json:"cpuFreqGovernor"`          // "" = the kernel's choice
+	CPUFreqGovernorOnBattery string `json:"cpuFreqGovernorOnBattery"` // "" = the same as on mains
+	MaxIdleLatency           *int   `json:"maxIdleLatency"`           // microseconds; nil = no bound
 }
 
 // Security is PAM limits and sudo.
@@ -198,10 +212,11 @@ type Sudo struct {
 
 // Services is by module, but for udev.extraRules.
 type Services struct {
-	Getty   Getty   `json:"getty"`
-	Jack    Jack    `json:"jack"`
-	OpenSSH OpenSSH `json:"openssh"`
-	Udev    Udev    `json:"udev"`
+	Getty    Getty    `json:"getty"`
+	Jack     Jack     `json:"jack"`
+	OpenSSH  OpenSSH  `json:"openssh"`
+	Pipewire Pipewire `json:"pipewire"`
+	Udev     Udev     `json:"udev"`
 }
 
 // Getty is the login prompt on consoles.
@@ -218,6 +233,26 @@ type Jack struct {
 type Jackd struct {
 	Enable       bool     `json:"enable"`
 	ExtraOptions []string `json:"extraOptions"` // words of jackd's command line
+}
+
+// Pipewire is the PipeWire sound server of every user, with WirePlumber.
+type Pipewire struct {
+	Enable      bool          `json:"enable"`
+	Alsa        Toggle        `json:"alsa"`  // programs that know ALSA only
+	Jack        Toggle        `json:"jack"`  // programs that know JACK
+	Pulse       Toggle        `json:"pulse"` // programs that know PulseAudio
+	ExtraConfig PipewireExtra `json:"extraConfig"`
+	Wireplumber Wireplumber   `json:"wireplumber"`
+}
+
+// PipewireExtra is pieces of PipeWire's own configuration.
+type PipewireExtra struct {
+	Pipewire map[string]map[string]any `json:"pipewire"` // sections of pipewire.conf, by name of the file in pipewire.conf.d
+}
+
+// Wireplumber is the session manager of PipeWire.
+type Wireplumber struct {
+	ExtraConfig map[string]map[string]any `json:"extraConfig"` // sections of wireplumber.conf, by name of the file in wireplumber.conf.d
 }
 
 // OpenSSH is the ssh server.

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"reprise/internal/config/program"
 )
 
@@ -33,4 +35,21 @@ func evaluateText(t testing.TB, text string) *program.Answer {
 		t.Fatal(err)
 	}
 	return answer
+}
+
+// TestFiles holds that a configuration knows what it was read from.
+func TestFiles(t *testing.T) {
+	for profile, want := range map[string][]string{
+		"testdata/good/rig.jsonnet": {"rig.jsonnet", "lib/friend.libsonnet"},
+		"testdata/good/plain.json":  {"plain.json"},
+		"live-rig":                  nil,
+	} {
+		c, err := Evaluate(t.Context(), profile, EvalOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(want, c.Files()); d != "" {
+			t.Errorf("%s: %s", profile, d)
+		}
+	}
 }

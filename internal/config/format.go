@@ -91,6 +91,8 @@ var (
 		matching(`[!#$&(-:<-\[\]-~]+`, 256), nil}
 	wordsFormat = format{"words", "words with single spaces: letters, digits, - and _", "snd usb i8042",
 		matching(`(?:[A-Za-z0-9_-]+(?: [A-Za-z0-9_-]+)*)?`, 256), nil}
+	confNameFormat = format{"file name", "a file name without .conf: letters, digits, - and _", "10-latency",
+		matching(`[A-Za-z0-9][A-Za-z0-9_-]*`, 64), func(s string) string { return strings.TrimSuffix(s, ".conf") }}
 	variableFormat = format{"variable name", "a variable name: letters, digits and _, first no digit", "LV2_PATH",
 		matching(`[A-Za-z_][A-Za-z0-9_]*`, 128), strings.ToUpper}
 	variableValueFormat = format{"value", "one line of text without double quotes, backquotes and backslashes", "$HOME/.lv2:/usr/lib/lv2",

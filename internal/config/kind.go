@@ -229,6 +229,20 @@ func (k attrs) check(c *checker, path string, v any) (any, bool) {
 	return kept, true
 }
 
+// object is an object of another program's words, which are not checked here.
+type object struct{}
+
+func (object) name() string { return "object" }
+func (object) want() string { return "an object" }
+
+func (k object) check(c *checker, path string, v any) (any, bool) {
+	if o, ok := v.(map[string]any); ok {
+		return o, true
+	}
+	c.fail(path, "is "+program.Describe(v), k.want(), advise(path, "{}"))
+	return nil, false
+}
+
 // record is an object with fixed fields, all wanted, as an element of a list.
 type record []field
 

@@ -19,7 +19,9 @@ func applyModules(c *Config) {
 	musnix(c)
 	rtirq(c)
 	jack(c)
+	pipewire(c)
 	governor(c)
+	idle(c)
 	openssh(c)
 	sudo(c)
 	console(c)
@@ -126,13 +128,14 @@ ExecStart=/usr/sbin/das_watchdog
 	}
 	if m.SoundcardPCIID != "" {
 		c.install("musnix.soundcardPciId", "pciutils")
+		// musnix sets every other device to b0 first. On a machine with FireWire
+		// that made JACK hang, so only the card is touched.
 		unit(c.Systemd.Units, "pci-latency.service", `[Unit]
 Description=Latency timer of the sound card on the PCI bus
 
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart=/usr/bin/setpci -v -d *:* latency_timer=b0
 ExecStart=/usr/bin/setpci -v -s `+m.SoundcardPCIID+` latency_timer=ff
 `, "multi-user.target")
 	}
@@ -212,27 +215,6 @@ Restart=on-failure
 // have meanings. Quotes, backslashes and spaces are not in the option's format.
 func unitWord(s string) string {
 	return strings.NewReplacer("%", "%%", "$", "$$").Replace(s)
-}
-
-// governor sets the clock's governor for processors that are there, and tells
-// the kernel for drivers that load and processors that come later.
-func governor(c *Config) {
-	g := c.PowerManagement.CPUFreqGovernor
-	if g == "" {
-		return
-	}
-	c.Boot.KernelParams = withAll(c.Boot.KernelParams, "cpufreq.default_governor="+g)
-	unit(c.Systemd.Units, "cpufreq.service", `[Unit]
-Description=CPU frequency governor
-After=systemd-modules-load.service systemd-udev-trigger.service
-ConditionPathIsReadWrite=/sys/devices/system/cpu
-ConditionPathExistsGlob=/sys/devices/system/cpu/cpufreq/policy*/scaling_governor
-
-[Service]
-Type=oneshot
-RemainAfterExit=yes
-ExecStart=/bin/sh -c 'for p in /sys/devices/system/cpu/cpufreq/policy*/scaling_governor; do echo `+g+` > "$$p" || exit 1; done'
-`, "multi-user.target")
 }
 
 // openssh writes a drop-in that goes before Debian's own settings.

@@ -102,7 +102,7 @@ func TestFormatsTakeTheirExamples(t *testing.T) {
 	for _, f := range []format{
 		hostNameFormat, domainFormat, userNameFormat, groupNameFormat, addressFormat, prefixFormat, serverFormat, packageFormat, urlFormat,
 		kernelParamFormat, moduleFormat, sysctlFormat, localeFormat, charsetLocaleFormat, timeZoneFormat, keyMapFormat,
-		absoluteFormat, etcPathFormat, modeFormat, unitFormat, wantedByFormat, pciFormat, wordFormat, wordsFormat, variableFormat,
+		absoluteFormat, etcPathFormat, modeFormat, unitFormat, wantedByFormat, pciFormat, wordFormat, wordsFormat, variableFormat, confNameFormat,
 		variableValueFormat, deviceFormat, fsTypeFormat, mountOptionFormat, interfaceFormat, limitDomainFormat, limitValueFormat, kernelFormat,
 		gecosFormat, textFormat, sysctlValueFormat,
 	} {

@@ -1,5 +1,7 @@
 package config
 
+import "reprise/profiles"
+
 // machineOptions: archive, boot, file systems, hardware, image, networking.
 var machineOptions = []Option{
 	declare("archive.mirror", text{urlFormat}, nil, "'https://mirror.studio.example/debian'",
@@ -46,6 +48,8 @@ var machineOptions = []Option{
 
 	declare("image.espGenerations", integer{1, 50, "generations", 4}, 4, "20",
 		"Room on the EFI system partition for the kernels and initrds of this many further generations."),
+	declare("image.iso.systems", list{enum(profiles.Names()), "profiles", true}, []any{"live-rig"}, "['studio', 'live-rig']",
+		"Profiles that an installation medium carries beside this configuration. Each can be installed from it without a network, and tried."),
 	declare("image.marginMiB", integer{16, 1 << 20, "MiB", 256}, 256, "1024",
 		"Free space in the image beside what it holds. On its first boot the machine grows the file system to the disk it was written to."),
 

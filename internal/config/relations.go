@@ -193,9 +193,42 @@ func (c *checker) audio(cfg *Config) {
 	if m.Rtirq.PrioLow > m.Rtirq.PrioHigh && c.sound("musnix.rtirq") {
 		c.fail("musnix.rtirq.prioLow", fmt.Sprintf("is %d, above prioHigh, which is %d", m.Rtirq.PrioLow, m.Rtirq.PrioHigh), "prioLow below prioHigh", "write prioLow: 51")
 	}
+	c.soundServers(cfg)
 	if cfg.Services.Jack.Jackd.Enable && c.sound("users", "services.jack") && len(cfg.inGroup("audio")) == 0 {
 		c.fail("services.jack.jackd.enable", "is true, but no user is in group audio", "a user who may run it in real time",
 			"write users+: { users+: { rig+: { extraGroups+: ['audio'] } } }")
+	}
+}
+
+// soundServers tells of settings for a server that is not there, and of two
+// servers for one card. What is set for a processor's clock on battery needs a
+// clock that is set on mains.
+func (c *checker) soundServers(cfg *Config) {
+	p := cfg.Services.Pipewire
+	if !p.Enable {
+		for _, o := range []struct {
+			path string
+			set  bool
+		}{
+			{"services.pipewire.alsa.enable", p.Alsa.Enable},
+			{"services.pipewire.extraConfig.pipewire", len(p.ExtraConfig.Pipewire) > 0},
+			{"services.pipewire.jack.enable", p.Jack.Enable},
+			{"services.pipewire.pulse.enable", p.Pulse.Enable},
+			{"services.pipewire.wireplumber.extraConfig", len(p.Wireplumber.ExtraConfig) > 0},
+		} {
+			if o.set && c.sound("services.pipewire") {
+				c.fail(o.path, "is set, but services.pipewire.enable is not", "PipeWire, or no settings for it", "write services+: { pipewire+: { enable: true } }, or remove it")
+				break
+			}
+		}
+	}
+	if cfg.Services.Jack.Jackd.Enable && p.Enable && p.Jack.Enable && c.sound("services") {
+		c.fail("services.pipewire.jack.enable", "is true, but services.jack.jackd.enable is true, too", "one JACK",
+			"write services+: { jack+: { jackd+: { enable: false } } }, or leave this one out")
+	}
+	if m := cfg.PowerManagement; m.CPUFreqGovernorOnBattery != "" && m.CPUFreqGovernor == "" && !cfg.Musnix.Enable && c.sound("powerManagement") {
+		c.fail("powerManagement.cpuFreqGovernorOnBattery", "is set, but powerManagement.cpuFreqGovernor is not", "both",
+			"write powerManagement+: { cpuFreqGovernor: 'performance' }")
 	}
 }
 

@@ -24,6 +24,9 @@ type Graph struct {
 	Derivations  []*drv.Derivation
 	Root, System *drv.Derivation
 	Kernel       Kernel
+
+	index  *drv.Derivation // of the kernel's modules
+	hasher *drv.Hasher     // knows all Derivations
 }
 
 // SystemPath returns the store path of the system.
@@ -78,7 +81,7 @@ func Effect(h *drv.Hasher, e *effect.Effect, cfg *config.Config, c *effect.Conte
 // System returns the derivations of the machine that cfg describes.
 func System(cfg *config.Config, c *effect.Contents, effects []*effect.Effect, builder storepath.Path) (*Graph, error) {
 	h := &drv.Hasher{}
-	g := &Graph{}
+	g := &Graph{hasher: h}
 	kernel, err := FindKernel(c)
 	if err != nil {
 		return nil, err
@@ -107,6 +110,7 @@ func System(cfg *config.Config, c *effect.Contents, effects []*effect.Effect, bu
 			return nil, fmt.Errorf("no effect %q for this machine", name)
 		}
 	}
+	g.index = outputs[ModuleIndex]
 	// The program itself is part of every machine: it looks after it.
 	program, err := derivation("reprise-program", builder, "program", spec.Program{File: builder})
 	if err != nil {

@@ -40,6 +40,11 @@ const (
 	Disk    = Private + "/disk" // the root partition
 	Meta    = Private + "/meta" // root.erofs
 	Root    = Private + "/root" // the view
+
+	// Medium is where an installation medium is mounted, on a machine that was
+	// started from one. Its store image is then at Disk/nix/store, and the rest
+	// of Disk is a tmpfs.
+	Medium = Private + "/medium"
 )
 
 // RootImage is the view's metadata in a system path.
@@ -151,6 +156,9 @@ type Request struct {
 	// they are bound into the target. Else they are moved there.
 	Keep bool
 	View Facts
+	// Medium says that an installation medium is mounted at Medium: it is
+	// carried into the target with the rest.
+	Medium bool
 }
 
 // Facts is what a plan must know of a view.
@@ -207,7 +215,11 @@ func Tree(r Request) []Step {
 	if r.Keep {
 		carry = Bind
 	}
-	for _, p := range []string{Disk, Meta, Root} {
+	carried := []string{Disk, Meta, Root}
+	if r.Medium {
+		carried = append(carried, Medium)
+	}
+	for _, p := range carried {
 		steps = append(steps,
 			Step{Op: Mkdir, Target: at(p), Mode: 0o755},
 			Step{Op: carry, Source: p, Target: at(p)})

@@ -105,6 +105,16 @@ func TestTreeKeep(t *testing.T) {
 	}
 }
 
+// The medium that a live system was started from stays where it is mounted.
+func TestTreeMedium(t *testing.T) {
+	const want = "mount --move /.reprise/medium /sysroot/.reprise/medium\n"
+	for medium, times := range map[bool]int{false: 0, true: 1} {
+		if got := lines(Tree(Request{Target: "/sysroot", Medium: medium})); strings.Count(got, want) != times {
+			t.Errorf("medium %v: want %q %d times:\n%s", medium, want, times, got)
+		}
+	}
+}
+
 func TestExamine(t *testing.T) {
 	got, err := Examine(fstest.MapFS{
 		"etc/fstab":             {Data: []byte("# a comment\nPARTLABEL=ESP /efi vfat umask=0077,nofail 0 2\n  LABEL=a\\040b /mnt/my\\040takes ext4\nLABEL=swap none swap\n#x /y\n/z\n")},

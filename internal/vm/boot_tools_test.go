@@ -21,6 +21,7 @@ import (
 	"reprise/image"
 	"reprise/image/layout"
 	"reprise/internal/bootentry"
+	"reprise/internal/bootmenu"
 	"reprise/internal/growroot"
 	"reprise/internal/progress"
 	"reprise/internal/toolbox"
@@ -63,12 +64,21 @@ func guest() {
 		fmt.Println("guest: fails")
 		unix.Reboot(unix.LINUX_REBOOT_CMD_RESTART)
 	}
-	for _, name := range modules {
-		f, err := os.Open("/" + filepath.Base(name))
-		must("open "+name, err)
-		const compressed = 4 // MODULE_INIT_COMPRESSED_FILE
-		must("load "+name, unix.FinitModule(int(f.Fd()), "", compressed))
+	load := func(modules []string) {
+		for _, name := range modules {
+			f, err := os.Open("/" + filepath.Base(name))
+			must("open "+name, err)
+			const compressed = 4 // MODULE_INIT_COMPRESSED_FILE
+			must("load "+name, unix.FinitModule(int(f.Fd()), "", compressed))
+		}
 	}
+	if strings.Contains(string(line), bootmenu.MediumParam) {
+		load(mediumModules)
+		must("medium", mediumGuest())
+		fmt.Println("guest: is up")
+		unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
+	}
+	load(modules)
 	os.Mkdir("/disk", 0o755)
 	device := "/dev/vda3"
 	for range 100 {
@@ -103,7 +113,7 @@ type tree string
 // root returns the tree that the environment names: REPRISE_TEST_TOOLS holds
 // e2fsprogs, libarchive13t64, grub-common, grub-pc-bin and gdisk,
 // REPRISE_TEST_QEMU qemu-system-x86, ovmf and seabios, REPRISE_TEST_BOOT a
-// kernel, shim-signed, shim-helpers-amd64-signed and
+// kernel, shim-signed, shim-helpers-amd64-signed, grub-efi-amd64-signed and
 // systemd-boot-efi-amd64-signed.
 func root(tb testing.TB, name string) tree {
 	tb.Helper()
@@ -170,7 +180,7 @@ func buildImage(tb testing.TB, mend func([]byte) []byte, generations ...bootentr
 	if mend != nil {
 		kernel = mend(kernel)
 	}
-	initrd := initramfs(tb, moduleDir)
+	initrd := initramfs(tb, moduleDir, modules)
 	id := layout.Identify(layout.SeedOf("boot test"))
 	read := func(path string) []byte {
 		content, err := files.ReadFile(path)
@@ -214,7 +224,7 @@ func buildImage(tb testing.TB, mend func([]byte) []byte, generations ...bootentr
 }
 
 // initramfs packs a static build of this binary with the modules it loads.
-func initramfs(tb testing.TB, moduleDir string) []byte {
+func initramfs(tb testing.TB, moduleDir string, modules []string) []byte {
 	tb.Helper()
 	var out bytes.Buffer
 	z, err := zstd.NewWriter(&out, zstd.WithEncoderLevel(zstd.SpeedFastest))

@@ -16,6 +16,7 @@ func (o Options) withDefaults() Options {
 	o.Accel = cmp.Or(o.Accel, TCG)
 	o.MemoryMiB = cmp.Or(o.MemoryMiB, 1024)
 	o.CPUs = cmp.Or(o.CPUs, 2)
+	o.ISOBus = cmp.Or(o.ISOBus, SATA)
 	o.Disks = slices.Clone(o.Disks)
 	for i := range o.Disks {
 		o.Disks[i].Bus = cmp.Or(o.Disks[i].Bus, Virtio)
@@ -50,6 +51,9 @@ func (o Options) check() error {
 		} else if info.IsDir() {
 			say("%q is a directory: want a disk image", d.Path)
 		}
+		if d.Removable && d.Bus != USB {
+			say("%q is removable and on bus %q: want %q", d.Path, d.Bus, USB)
+		}
 		if strings.ContainsAny(d.Serial, ",=") {
 			say("serial number %q: commas and equal signs are QEMU's own", d.Serial)
 		}
@@ -57,6 +61,9 @@ func (o Options) check() error {
 	if o.ISO != "" {
 		if _, err := os.Stat(o.ISO); err != nil {
 			errs = append(errs, err)
+		}
+		if !slices.Contains([]Bus{SATA, SCSI}, o.ISOBus) {
+			say("bus %q of the CD drive: want %q or %q", o.ISOBus, SATA, SCSI)
 		}
 	}
 	return errors.Join(errs...)
@@ -129,8 +136,13 @@ func (o Options) command(dir string) (argv []string, binds []Bind) {
 	if o.ISO != "" {
 		target := inside + "-cd"
 		binds = append(binds, Bind{Source: absolute(o.ISO), Target: target})
-		argv = append(argv, "-drive", "if=none,id=cd,media=cdrom,format=raw,readonly=on,file="+target,
-			"-device", fmt.Sprintf("ide-cd,drive=cd,bootindex=%d", len(o.Disks)+1))
+		argv = append(argv, "-drive", "if=none,id=cd,media=cdrom,format=raw,readonly=on,file="+target)
+		device := "ide-cd"
+		if o.ISOBus == SCSI {
+			argv = append(argv, "-device", "virtio-scsi-pci,id=cdbus")
+			device = "scsi-cd,bus=cdbus.0"
+		}
+		argv = append(argv, "-device", fmt.Sprintf("%s,drive=cd,bootindex=%d", device, len(o.Disks)+1))
 	}
 	if o.NoReboot {
 		argv = append(argv, "-no-reboot")
@@ -149,6 +161,9 @@ func (d Disk) device(id string, index int) []string {
 		return []string{"-device", "ide-hd," + rest}
 	case USB:
 		bus := id + "usb"
+		if d.Removable {
+			rest += ",removable=on"
+		}
 		return []string{"-device", "qemu-xhci,id=" + bus, "-device", "usb-storage,bus=" + bus + ".0," + rest}
 	}
 	return []string{"-device", "virtio-blk-pci," + rest}

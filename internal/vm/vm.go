@@ -65,6 +65,7 @@ const (
 	NVMe   Bus = "nvme"
 	SATA   Bus = "sata"
 	USB    Bus = "usb"
+	SCSI   Bus = "scsi" // of a CD drive alone
 )
 
 // A Disk is a raw image as a disk of the machine.
@@ -73,6 +74,8 @@ type Disk struct {
 	Bus    Bus    // "" means Virtio
 	Serial string // what the disk says its serial number is; "" for a default
 	Keep   bool   // writes reach Path; else they are gone with the machine
+
+	Removable bool // it says so of itself, as a USB stick does; on bus USB alone
 }
 
 // Accel is how the machine's instructions are run.
@@ -97,6 +100,7 @@ type Options struct {
 	LogFile   string   // where the serial line is kept; "" for serial.log in a temporary directory that Close removes
 	Args      []string // further arguments of QEMU
 	ISO       string   // a medium in a CD drive, read-only, booted after the disks; "" for none
+	ISOBus    Bus      // of the CD drive: SATA, the default, or SCSI
 }
 
 // A Machine is a running guest.

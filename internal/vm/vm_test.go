@@ -158,9 +158,10 @@ func TestStartSaysWhyQEMUFailed(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	_, err = Start(t.Context(), Options{
-		Disks: []Disk{{Path: "/does/not/exist", Bus: "scsi", Serial: "a,b"}}, Firmware: "coreboot", Accel: "xen", MemoryMiB: 1, SSHPort: 70000,
+		Disks: []Disk{{Path: "/does/not/exist", Bus: "scsi", Serial: "a,b"}, {Path: disk, Removable: true}}, Firmware: "coreboot", Accel: "xen", MemoryMiB: 1, SSHPort: 70000,
+		ISO: disk, ISOBus: NVMe,
 	}, fakeQEMU{})
-	for _, want := range []string{"/does/not/exist", `bus "scsi"`, `"a,b"`, `"coreboot"`, `"xen"`, "1 MiB", "70000"} {
+	for _, want := range []string{"/does/not/exist", `bus "scsi"`, `"a,b"`, `"coreboot"`, `"xen"`, "1 MiB", "70000", "is removable and on", `bus "nvme" of the CD`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("no %q in %v", want, err)
 		}
@@ -261,6 +262,13 @@ func TestCommand(t *testing.T) {
 		"media=cdrom", "-no-reboot -device i6300esb",
 	} {
 		if !strings.Contains(got, want) {
+			t.Errorf("no %q in %s", want, got)
+		}
+	}
+	o.ISOBus, o.Disks[2].Removable = SCSI, true
+	argv, _ = o.command("/tmp/dir")
+	for _, want := range []string{"-device virtio-scsi-pci,id=cdbus -device scsi-cd,bus=cdbus.0,drive=cd,bootindex=5", "bootindex=3,removable=on"} {
+		if got := strings.Join(argv, " "); !strings.Contains(got, want) {
 			t.Errorf("no %q in %s", want, got)
 		}
 	}

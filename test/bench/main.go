@@ -55,7 +55,15 @@ func main() {
 	times := flag.Int("n", 3, "runs of each command")
 	program := flag.String("reprise", "./reprise", "the program")
 	peers := flag.Bool("peers", true, "run mmdebstrap and mkosi too; needs root")
+	pack := flag.String("pack", "", "make the squashfs image that this file describes, and nothing else")
 	flag.Parse()
+	if *pack != "" {
+		if err := packImage(*pack); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := bench(*program, *times, *peers); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -171,7 +179,10 @@ func bench(program string, times int, peers bool) error {
 		}
 		fmt.Fprintln(w)
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	return b.storeImage(filepath.Join(dir, "store-0"), times)
 }
 
 type bencher struct {

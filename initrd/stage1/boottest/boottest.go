@@ -44,6 +44,8 @@ type Options struct {
 	Append         string // the kernel line
 	Disk           string // a raw image; "" for none
 	Bus            Bus    // how the disk is attached
+	CD             string // an image in a CD drive; "" for no drive
+	MemoryMiB      int    // 0: 512
 }
 
 // Bus is how a disk hangs on the machine.
@@ -81,9 +83,10 @@ func Run(t *testing.T, tools Tools) {
 	if tools.Activation == nil {
 		tools.Activation, tools.BadActivation = []byte(`{"version":1}`), []byte(`{"version":99}`)
 	}
-	disk := makeDisk(t, tools, goBuild(t, "sysinit", dir), dir)
+	disk, tree := makeDisk(t, tools, goBuild(t, "sysinit", dir), dir)
 	initrd := filepath.Join(dir, "initrd")
-	writeInitrd(t, tools, initrd)
+	writeInitrd(t, tools, initrd, false)
+	runMedia(t, tools, tree, dir)
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -94,10 +97,11 @@ func Run(t *testing.T, tools Tools) {
 
 // A scenario is one boot: what is typed when a text has come.
 type scenario struct {
-	name  string
-	bus   Bus    // VirtioBlock when empty
-	line  string // added to the kernel line
-	steps []step
+	name   string
+	bus    Bus    // VirtioBlock when empty
+	line   string // added to the kernel line
+	steps  []step
+	memory int // MiB; 0 for enough
 }
 
 type step struct{ expect, send string }
@@ -106,6 +110,7 @@ func (c scenario) run(t *testing.T, tools Tools, o Options) {
 	if c.bus != "" {
 		o.Bus = c.bus
 	}
+	o.MemoryMiB = c.memory
 	o.Append = strings.Join([]string{"console=ttyS0 panic=1", rootLine, c.line}, " ")
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
@@ -135,7 +140,7 @@ func (c scenario) run(t *testing.T, tools Tools, o Options) {
 	}
 }
 
-func writeInitrd(t testing.TB, tools Tools, out string) {
+func writeInitrd(t testing.TB, tools Tools, out string, medium bool) {
 	t.Helper()
 	f, err := os.Create(out)
 	if err != nil {
@@ -143,7 +148,7 @@ func writeInitrd(t testing.TB, tools Tools, out string) {
 	}
 	defer f.Close()
 	w := bufio.NewWriter(f)
-	spec := build.Spec{Binary: tools.Binary, Trees: tools.Trees, Kernel: tools.Version, Load: []string{"i6300esb"}}
+	spec := build.Spec{Binary: tools.Binary, Trees: tools.Trees, Kernel: tools.Version, Load: []string{"i6300esb"}, Medium: medium}
 	if err := build.Write(t.Context(), w, spec); err != nil {
 		t.Fatal(err)
 	}

@@ -34,9 +34,9 @@ func Compare(t testing.TB, tools Tools, times int) Comparison {
 	if tools.Activation == nil {
 		tools.Activation = []byte(`{"version":1}`)
 	}
-	disk := makeDisk(t, tools, goBuild(t, "sysinit", dir), dir)
+	disk, _ := makeDisk(t, tools, goBuild(t, "sysinit", dir), dir)
 	ours, minimal := filepath.Join(dir, "ours"), filepath.Join(dir, "minimal.img")
-	writeInitrd(t, tools, ours)
+	writeInitrd(t, tools, ours, false)
 	if err := writeMinimal(tools, goBuild(t, "minimal", dir), minimal); err != nil {
 		t.Fatal(err)
 	}

@@ -20,10 +20,10 @@ const (
 )
 
 // makeDisk makes a disk image with one partition that holds the systems of
-// the cases, and returns its name.
-func makeDisk(t testing.TB, tools Tools, sysinit, dir string) string {
+// the cases, and returns its name and the directory of what is on it.
+func makeDisk(t testing.TB, tools Tools, sysinit, dir string) (disk, tree string) {
 	t.Helper()
-	tree := filepath.Join(dir, "tree")
+	tree = filepath.Join(dir, "tree")
 	check := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -61,9 +61,9 @@ func makeDisk(t testing.TB, tools Tools, sysinit, dir string) string {
 
 	part := filepath.Join(dir, "root.ext4")
 	check(tools.Ext4(t.Context(), tree, part, rootMiB))
-	disk := filepath.Join(dir, "disk.img")
+	disk = filepath.Join(dir, "disk.img")
 	check(assemble(part, disk))
-	return disk
+	return disk, tree
 }
 
 // assemble puts a file system into a disk with a GPT.

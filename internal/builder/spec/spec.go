@@ -38,6 +38,7 @@ type Initrd struct {
 	Version string         `json:"version"` // of the kernel: "6.12.107+deb13-rt-amd64"
 	Want    []string       `json:"want,omitempty"`
 	Load    []string       `json:"load,omitempty"`
+	Medium  bool           `json:"medium,omitempty"` // it starts from an installation medium
 }
 
 // System is the specification of kind "system": all that a boot needs, in one

@@ -38,10 +38,13 @@ type request struct {
 
 // Answer is what the child answers, on its standard output.
 type Answer struct {
-	Value    json.RawMessage  `json:"value,omitempty"` // object; parts that failed are left out
-	Places   map[string]Place `json:"places,omitempty"`
-	Failed   []string         `json:"failed,omitempty"` // paths of the parts left out
-	Problems diag.Problems    `json:"problems,omitempty"`
+	Value  json.RawMessage  `json:"value,omitempty"` // object; parts that failed are left out
+	Places map[string]Place `json:"places,omitempty"`
+	Failed []string         `json:"failed,omitempty"` // paths of the parts left out
+	// Files are what was read of the configuration's directory, itself first:
+	// relative to it and clean. A profile that we ship has none.
+	Files    []string      `json:"files,omitempty"`
+	Problems diag.Problems `json:"problems,omitempty"`
 }
 
 // Main is the evaluator's process: when the program was started as

@@ -43,7 +43,7 @@ func evaluate(req request) Answer {
 	if len(text) > maxOutputBytes/2 { // places and quoting want room, too
 		return Answer{Problems: diag.Problems{tooLong(req.File)}}
 	}
-	return Answer{Value: text, Places: e.places(text), Failed: e.failed, Problems: e.problems}
+	return Answer{Value: text, Places: e.places(text), Failed: e.failed, Files: e.im.files(), Problems: e.problems}
 }
 
 func tooLong(file string) diag.Problem {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -122,6 +123,21 @@ func (im *importer) Import(importedFrom, imported string) (jsonnet.Contents, str
 	}
 	im.rel[shown] = rel
 	return c, shown, nil
+}
+
+// files lists what was read below root, the configuration itself first.
+func (im *importer) files() []string {
+	var files []string
+	for shown, rel := range im.rel {
+		if shown != im.main {
+			files = append(files, rel)
+		}
+	}
+	slices.Sort(files)
+	if im.mainFile != "" {
+		files = slices.Insert(files, 0, im.rel[im.main])
+	}
+	return slices.Compact(files)
 }
 
 func (im *importer) library(rest string, refuse func(got, want, do string) (jsonnet.Contents, string, error)) (jsonnet.Contents, string, error) {

@@ -38,7 +38,7 @@ func main() {
 		target, _ := os.Readlink("/" + e.Name())
 		fmt.Printf("sysinit: / %v %s %s\n", info.Mode(), e.Name(), target)
 	}
-	for _, name := range []string{"/proc/self/fd/0", "/proc/self/fd/1", "/proc/self/fd/2", "/proc/self/fd/3", "/run/reprise/booted-system"} {
+	for _, name := range []string{"/proc/self/fd/0", "/proc/self/fd/1", "/proc/self/fd/2", "/proc/self/fd/3", "/run/reprise/booted-system", "/run/systemd/system.control/efi.mount"} {
 		target, err := os.Readlink(name)
 		fmt.Printf("sysinit: link %s %s %v\n", name, target, err)
 	}

@@ -36,7 +36,7 @@
     soundcardPciId: '00:1b.0',
   },
   networking: { domain: 'studio.example', useDHCP: false, nameservers: ['192.168.7.1', 'fd00::1'], timeServers: ['ntp.studio.example'] },
-  powerManagement: { cpuFreqGovernor: 'schedutil' },
+  powerManagement: { cpuFreqGovernor: 'schedutil', cpuFreqGovernorOnBattery: 'powersave', maxIdleLatency: 50 },
   security: {
     pam: { loginLimits: [{ domain: '@audio', type: '-', item: 'rtprio', value: 99 }] },
     sudo: { enable: true },
@@ -45,6 +45,13 @@
     getty: { autologinUser: 'rig' },
     jack: { jackd: { enable: true } },
     openssh: { enable: true, ports: [22, 2222], settings: { PermitRootLogin: 'no', AllowUsers: ['rig'] }, extraConfig: 'MaxAuthTries 3' },
+    pipewire: {
+      enable: true,
+      alsa: { enable: true },
+      pulse: { enable: true },
+      extraConfig: { pipewire: { '10-latency': { 'context.properties': { 'default.clock.rate': 48000, 'default.clock.quantum': 128 } } } },
+      wireplumber: { extraConfig: { '10-card': { 'monitor.alsa.rules': [{ matches: [{ 'device.name': '~alsa_card.*' }], actions: { 'update-props': { 'device.profile': 'pro-audio' } } }] } } },
+    },
     udev: { extraRules: 'KERNEL=="midi*", GROUP="audio"' },
   },
   systemd: {

@@ -1,0 +1,229 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"reprise/initrd/stage1"
+	"reprise/installer"
+	"reprise/installer/answers"
+	"reprise/installer/plan"
+	"reprise/internal/diag"
+	"reprise/internal/progress"
+)
+
+// readMedium reads what the mounted medium carries.
+func readMedium(dir string) (*plan.Medium, error) {
+	data, err := os.ReadFile(filepath.Join(dir, "reprise/medium.json"))
+	if err != nil {
+		return nil, err
+	}
+	return plan.ParseMedium(data)
+}
+
+// guidedInstall is the installer for a person: stage 1 gives it a console of
+// its own as terminal and standard streams.
+func guidedInstall(_ context.Context, m stage1.Medium) (stage1.Next, error) {
+	carried, err := readMedium(m.Dir)
+	if err != nil {
+		return "", err
+	}
+	fmt.Printf("\nInstall reprise\n\nThis medium (%s) carries:\n", m.Device)
+	for _, s := range carried.Systems {
+		fmt.Printf("  %-12s %s\n", s.Name, s.Title)
+	}
+	keys := bufio.NewReader(os.Stdin)
+	for {
+		fmt.Print("\nreboot, off or shell? ")
+		line, err := keys.ReadString('\n')
+		if err != nil {
+			return "", err
+		}
+		switch strings.TrimSpace(line) {
+		case "reboot":
+			return stage1.Reboot, nil
+		case "off":
+			return stage1.PowerOff, nil
+		case "shell":
+			return stage1.Shell, nil
+		}
+	}
+}
+
+// unattendedInstall installs when answers say how. What is wrong with them
+// stands on out, everything at once, before anything is written.
+func unattendedInstall(ctx context.Context, m stage1.Medium, out io.Writer) (found bool, next stage1.Next, err error) {
+	place, err := installer.FindAnswers(ctx, m.Line, m.Dir, m.Disk)
+	if place == nil && err == nil {
+		return false, "", nil
+	}
+	if err != nil {
+		fmt.Fprint(out, installer.LastLine(nil, "answers", err))
+		return true, "", err
+	}
+	fmt.Fprintf(out, "reprise: installing as %s says\n", place.Name)
+	file, passphrase, err := readAnswers(place)
+	if err != nil {
+		fmt.Fprint(out, installer.LastLine(nil, "answers", err))
+		return true, "", err
+	}
+	i, err := openInstallation(m)
+	if err != nil {
+		fmt.Fprint(out, installer.LastLine(nil, "plan", err))
+		return true, "", err
+	}
+	defer i.close()
+	_, err = i.carryOut(ctx, file, passphrase, false, progress.Discard, out)
+	return true, map[string]stage1.Next{answers.Reboot: stage1.Reboot, answers.PowerOff: stage1.PowerOff, answers.Stay: stage1.Shell}[file.Then], err
+}
+
+// carryOut plans and installs, with a line on out for each step and one for
+// how it ended.
+func (i *installation) carryOut(ctx context.Context, file *answers.File, passphrase []byte, again bool, sink progress.Sink, out io.Writer) (*installer.Result, error) {
+	failed := func(err error) (*installer.Result, error) {
+		fmt.Fprint(out, installer.LastLine(nil, "plan", err))
+		return nil, err
+	}
+	p, err := i.plan(file.Answers)
+	if problems := (diag.Problems)(nil); errors.As(err, &problems) {
+		err = file.At(problems).Err()
+	}
+	if err != nil {
+		return failed(err)
+	}
+	for _, note := range p.Notes {
+		sink.Note("%s", note)
+	}
+	files, err := i.configuration(ctx, p)
+	if err != nil {
+		return failed(err)
+	}
+	job, err := i.job(p, files, passphrase)
+	if err != nil {
+		return failed(err)
+	}
+	job.Sink, job.Report, job.Again = sink, installer.Lines(out), again
+	result, err := job.Run(ctx)
+	fmt.Fprint(out, installer.LastLine(result, "install", err))
+	return result, err
+}
+
+type installFlags struct {
+	medium, store, answers string
+	list, dryRun, again    bool
+}
+
+func (a *app) installCommand() *cobra.Command {
+	var f installFlags
+	c := &cobra.Command{
+		Use:   "install",
+		Short: "install this machine from the medium that it was started from",
+		Long: `Install a system of the installation medium on a disk of this machine. Without
+--answers questions are asked on the screen, and nothing is written before the
+plan was shown and the disk's serial number was typed.
+
+With --answers a file answers: everything on the disk that it names is lost. See
+reprise answers.`,
+		Example: "  reprise install --list\n  reprise install --answers reprise.answers.json --dry-run",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if f.answers == "" && (f.dryRun || f.again) {
+				return misused(cmd, "--dry-run or --again is given without --answers", "add --answers FILE")
+			}
+			return a.install(cmd.Context(), f)
+		},
+	}
+	c.Flags().StringVar(&f.medium, "medium", "", "`directory` where the medium is mounted (default where the machine has it)")
+	c.Flags().StringVar(&f.store, "medium-store", "", "`directory` where the medium's store is mounted, ends in nix/store (default likewise)")
+	c.Flags().StringVar(&f.answers, "answers", "", "`file` that answers everything")
+	c.Flags().BoolVar(&f.list, "list", false, "list the disks with model, serial number, size and what is on them")
+	c.Flags().BoolVarP(&f.dryRun, "dry-run", "n", false, "print the plan and write nothing")
+	c.Flags().BoolVar(&f.again, "again", false, "install again what was installed by the same answers before")
+	return c
+}
+
+func (a *app) install(ctx context.Context, f installFlags) error {
+	m, err := mediumOf(f.medium, f.store)
+	if err != nil {
+		return err
+	}
+	if !f.list && f.answers == "" {
+		_, err := guidedInstall(ctx, m)
+		return err
+	}
+	i, err := openInstallation(m)
+	if err != nil {
+		return err
+	}
+	defer i.close()
+	if f.list {
+		return a.listDisks(i.disks())
+	}
+	data, err := os.ReadFile(f.answers)
+	if err != nil {
+		return err
+	}
+	place := &installer.Place{Name: f.answers, Data: data, Beside: func(name string) ([]byte, error) {
+		return os.ReadFile(filepath.Join(filepath.Dir(f.answers), name))
+	}}
+	file, passphrase, err := readAnswers(place)
+	if err != nil {
+		return err
+	}
+	if !f.dryRun {
+		result, err := i.carryOut(ctx, file, passphrase, f.again, a.sink, a.stdout)
+		if err == nil && result.Before {
+			fmt.Fprintln(a.stdout, "Installed before by the same answers; nothing was done. --again installs anew.")
+		}
+		return err
+	}
+	p, err := i.plan(file.Answers)
+	if problems := (diag.Problems)(nil); errors.As(err, &problems) {
+		return file.At(problems).Err()
+	}
+	if err != nil {
+		return err
+	}
+	if a.json {
+		data, err := p.Encode()
+		if err == nil {
+			_, err = a.stdout.Write(data)
+		}
+		return err
+	}
+	_, err = io.WriteString(a.stdout, p.Text(80))
+	return err
+}
+
+func (a *app) listDisks(disks []plan.Disk) error {
+	if a.json {
+		return json.NewEncoder(a.stdout).Encode(disks)
+	}
+	if len(disks) == 0 {
+		fmt.Fprintln(a.stdout, "no disk")
+	}
+	for _, d := range disks {
+		fmt.Fprint(a.stdout, d.Name())
+		if d.Medium {
+			fmt.Fprint(a.stdout, ", the medium itself")
+		}
+		fmt.Fprintln(a.stdout)
+		for _, p := range d.Partitions {
+			fmt.Fprintf(a.stdout, "  %-18s %10s  %s\n", p.Path, humanize.IBytes(uint64(p.SizeBytes)), strings.TrimSpace(p.Holds+"  "+p.Label))
+		}
+		for _, u := range d.Uses {
+			fmt.Fprintf(a.stdout, "  in use: %s %s %s\n", u.Device, u.Kind, u.By)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,310 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"reprise/hwdetect"
+	"reprise/hwdetect/advice"
+	"reprise/initrd/stage1"
+	"reprise/installer"
+	"reprise/installer/answers"
+	"reprise/installer/plan"
+	"reprise/internal/config"
+	"reprise/internal/diag"
+	"reprise/internal/lock"
+	"reprise/internal/progress"
+	"reprise/internal/rootmount"
+	"reprise/internal/sha256sums"
+	"reprise/store/storepath"
+)
+
+// Places of an installation, on a file system in memory.
+const (
+	installDir = "/run/reprise/install"
+	installLog = installDir + "/install.log"
+	targetDir  = installDir + "/target"
+	toolsDir   = installDir + "/tools"
+)
+
+// An installation is what an installer knows before anybody has answered: the
+// medium, and the machine. Both the guided and the unattended one begin here.
+type installation struct {
+	medium  stage1.Medium
+	carried *plan.Medium
+	facts   *hwdetect.Facts
+	tools   *installer.Chroot // nil until needed
+	sink    progress.Sink
+}
+
+// openInstallation reads the medium and looks at the machine.
+func openInstallation(m stage1.Medium) (*installation, error) {
+	carried, err := readMedium(m.Dir)
+	if err != nil {
+		return nil, err
+	}
+	i := &installation{medium: m, carried: carried, sink: progress.Discard}
+	i.facts, err = i.look()
+	return i, err
+}
+
+// look reads the machine again: disks come and go.
+func (i *installation) look() (*hwdetect.Facts, error) {
+	return hwdetect.Read(os.DirFS("/"), hwdetect.Options{Contents: true})
+}
+
+// disks lists the disks, that of the medium marked.
+func (i *installation) disks() []plan.Disk {
+	return plan.DisksOf(i.facts, strings.TrimPrefix(i.medium.Disk, "/dev/"))
+}
+
+func (i *installation) disksNow(context.Context) ([]plan.Disk, error) {
+	facts, err := i.look()
+	if err != nil {
+		return nil, err
+	}
+	i.facts = facts
+	return i.disks(), nil
+}
+
+// plan decides the installation that a asks for.
+func (i *installation) plan(a answers.Answers) (*plan.Plan, error) {
+	r := plan.Request{Answers: a, Machine: plan.MachineOf(i.facts, time.Now()), Disks: i.disks(), Medium: i.carried, Compose: true}
+	if s := i.carried.System(a.Profile); s != nil {
+		var err error
+		if r.KernelBytes, err = i.sizeOf(s, "kernel"); err != nil {
+			return nil, err
+		}
+		if r.InitrdBytes, err = i.sizeOf(s, "initrd"); err != nil {
+			return nil, err
+		}
+		l, err := i.lock(s)
+		if err != nil {
+			return nil, err
+		}
+		for _, suite := range l.Archive {
+			if suite.Date.After(r.NotBefore) {
+				r.NotBefore = suite.Date
+			}
+		}
+	}
+	return plan.Make(r)
+}
+
+// sizeOf is the size of what a link of the system leads to, on the medium.
+func (i *installation) sizeOf(s *plan.System, name string) (int64, error) {
+	target, err := os.Readlink(filepath.Join(i.medium.Store, s.Path.Base(), name))
+	if err != nil {
+		return 0, err
+	}
+	info, err := os.Stat(filepath.Join(i.medium.Store, strings.TrimPrefix(target, "/nix/store/")))
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
+
+func (i *installation) lock(s *plan.System) (*lock.Lock, error) {
+	data, err := os.ReadFile(filepath.Join(i.medium.Dir, s.Lock))
+	if err != nil {
+		return nil, err
+	}
+	return lock.Parse(s.Lock, data)
+}
+
+// configuration makes the files of /etc/reprise: the machine's configuration
+// and what it imports, its hardware, its lock. comments go to the top.
+func (i *installation) configuration(ctx context.Context, p *plan.Plan, comments ...string) (map[string][]byte, error) {
+	s := i.carried.System(p.System)
+	files := map[string][]byte{}
+	source := s.Configuration
+	if s.Files != "" {
+		source = filepath.Join(i.medium.Dir, s.Files, s.Configuration)
+		if err := readTree(files, filepath.Join(i.medium.Dir, s.Files), plan.ProfileDir); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	if files["reprise.lock"], err = os.ReadFile(filepath.Join(i.medium.Dir, s.Lock)); err != nil {
+		return nil, err
+	}
+	cfg, err := config.Evaluate(ctx, source, config.EvalOptions{})
+	if err != nil {
+		return nil, err
+	}
+	base := plan.Base{System: s, Users: map[string]int{}, Hardware: true, Comment: comments}
+	for name, u := range cfg.Users.Users {
+		base.Users[name] = u.UID
+	}
+	l, err := i.lock(s)
+	if err != nil {
+		return nil, err
+	}
+	wants := advice.Wants{Carried: []string{}}
+	for _, pkg := range l.Packages {
+		wants.Carried = append(wants.Carried, pkg.Name)
+	}
+	if cfg.Services.Jack.Jackd.Enable {
+		wants.Server = advice.JACK
+	}
+	files[plan.HardwareFile] = advice.Advise(i.facts, wants).Jsonnet()
+	files[installer.ConfigurationFile] = plan.Configuration(p.Answers, p.Host, base)
+	return files, nil
+}
+
+// readTree adds the files below dir under the name at.
+func readTree(files map[string][]byte, dir, at string) error {
+	return filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		below, err := filepath.Rel(dir, name)
+		if err != nil {
+			return err
+		}
+		files[filepath.ToSlash(filepath.Join(at, below))], err = os.ReadFile(name)
+		return err
+	})
+}
+
+// job is the plan, ready to be carried out on this machine.
+func (i *installation) job(p *plan.Plan, files map[string][]byte, passphrase []byte) (*installer.Job, error) {
+	if i.tools == nil {
+		var err error
+		// The store of the medium is nix/store of a directory, as on a disk.
+		disk := strings.TrimSuffix(filepath.Clean(i.medium.Store), "/nix/store")
+		if i.tools, err = installer.OpenTools(disk, i.carried.Tools.Path, toolsDir); err != nil {
+			return nil, err
+		}
+	}
+	return &installer.Job{
+		Plan: p, Medium: i.carried, Files: files, Passphrase: passphrase, Log: installLog,
+		Source: installer.Source{Root: i.medium.Dir, Store: i.medium.Store},
+		Target: installer.NewLinux(p, targetDir, i.tools, i.disksNow),
+		Check:  i.check,
+		Compose: func(ctx context.Context, root, configuration string) (storepath.Path, error) {
+			return composeIn(ctx, root, configuration, i.carried.Builder, i.sink)
+		},
+	}, nil
+}
+
+// close gives back what the installation holds.
+func (i *installation) close() error {
+	if i.tools == nil {
+		return nil
+	}
+	err := i.tools.Close()
+	i.tools = nil
+	return err
+}
+
+// check reads the whole medium and compares it with its checksums.
+func (i *installation) check(ctx context.Context, sink progress.Sink) (err error) {
+	data, err := os.ReadFile(filepath.Join(i.medium.Dir, "reprise/SHA256SUMS"))
+	if err != nil {
+		return err
+	}
+	sums, err := sha256sums.Parse(data)
+	if err != nil {
+		return err
+	}
+	task := sink.Start("check the medium", progress.Bytes, 0)
+	result, err := sha256sums.Verify(ctx, os.DirFS(i.medium.Dir), sums, task)
+	if err == nil && len(result.Bad) > 0 {
+		var bad []string
+		for _, b := range result.Bad {
+			bad = append(bad, b.String())
+		}
+		err = fmt.Errorf("%d of its %d files are not what was written: %s", len(result.Bad), result.Files, strings.Join(bad, ", "))
+	}
+	task.Done(err)
+	return err
+}
+
+// readAnswers parses what was found, and reads the passphrase beside it.
+func readAnswers(place *installer.Place) (*answers.File, []byte, error) {
+	file, err := answers.Parse(place.Name, place.Data)
+	if err != nil || file.Encryption != answers.LUKS2 {
+		return file, nil, err
+	}
+	problem := func(got, want, do string) (*answers.File, []byte, error) {
+		return nil, nil, file.At(diag.Problems{{Field: "passphraseFile", Got: got, Want: want, Do: do}})
+	}
+	const want, do = "a file beside the answers with the passphrase as its one line", `write "passphraseFile": "passphrase.txt"`
+	if file.PassphraseFile == "" {
+		return problem("is not answered, and nobody is there to ask", want, do)
+	}
+	if place.Beside == nil {
+		return problem("cannot be beside answers that come from a URL", "answers on a stick", "put both files on one")
+	}
+	secret, err := place.Beside(file.PassphraseFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return problem(fmt.Sprintf("is %q, and there is no such file", file.PassphraseFile), want, do)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	line := strings.TrimRight(string(secret), "\r\n")
+	if line == "" || strings.ContainsAny(line, "\r\n") {
+		return problem("is not one line", want, "put the passphrase and nothing else into it")
+	}
+	return file, []byte(line), nil
+}
+
+// mediumOf says where the medium is when nobody was told: where stage 1 mounts
+// it, in the initramfs and in a session from the medium alike.
+func mediumOf(dir, store string) (stage1.Medium, error) {
+	m := stage1.Medium{Dir: dir, Store: store}
+	if m.Dir == "" {
+		m.Dir = rootmount.Medium
+	}
+	if m.Store == "" {
+		m.Store = filepath.Join(rootmount.Disk, "nix/store")
+	}
+	if _, err := os.Stat(filepath.Join(m.Dir, "reprise/medium.json")); err != nil {
+		return m, &diag.Failure{Code: diag.ExitFailed, Err: diag.Problem{File: m.Dir, Got: "holds no installation medium", Want: "reprise/medium.json in it", Do: "start the machine from a medium, or name its directory with --medium"}}
+	}
+	data, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return m, err
+	}
+	m.Device, m.Disk = mountedFrom(string(data), m.Dir)
+	return m, nil
+}
+
+// mountedFrom finds the device that is mounted at dir and the disk it lies on.
+func mountedFrom(mountinfo, dir string) (device, disk string) {
+	for line := range strings.Lines(mountinfo) {
+		before, after, ok := strings.Cut(line, " - ")
+		fields, rest := strings.Fields(before), strings.Fields(after)
+		if !ok || len(fields) < 5 || len(rest) < 2 || fields[4] != dir || !strings.HasPrefix(rest[1], "/dev/") {
+			continue
+		}
+		device, disk = rest[1], rest[1]
+		if link, err := os.Readlink(filepath.Join("/sys/class/block", filepath.Base(device))); err == nil {
+			if parent := filepath.Base(filepath.Dir(link)); slices.Contains(diskNames(), parent) {
+				disk = "/dev/" + parent
+			}
+		}
+	}
+	return device, disk
+}
+
+func diskNames() []string {
+	entries, err := os.ReadDir("/sys/block")
+	if err != nil {
+		return nil
+	}
+	names := make([]string, len(entries))
+	for n, e := range entries {
+		names[n] = e.Name()
+	}
+	return names
+}

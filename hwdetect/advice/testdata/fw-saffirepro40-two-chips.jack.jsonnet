@@ -1,0 +1,108 @@
+// The hardware of this machine: Somebody Desktop, Intel(R) Core(TM) i7-9700K CPU @ 3.60GHz, 8
+// cores.
+// Written by reprise from what it found. Each value stands below its reasons; change what you know
+// better. The configuration joins this to its profile with +.
+//
+// Good to know:
+// - Focusrite SAFFIRE_PRO_40 (vendor 0x00130e, model 0x000005) has two drivers, and one excludes
+//   the other: ALSA's snd_dice, for every program, and FFADO, for JACK alone and with a shorter
+//   way. ALSA's is chosen.
+// - Focusrite SAFFIRE_PRO_40_1 (vendor 0x00130e, model 0x0000de) has two drivers, and one excludes
+//   the other: ALSA's snd_dice, for every program, and FFADO, for JACK alone and with a shorter
+//   way. ALSA's is chosen.
+// - Focusrite LIQUID_SAFFIRE_56 (vendor 0x00130e, model 0x000006) has two drivers, and one excludes
+//   the other: ALSA's snd_dice, for every program, and FFADO, for JACK alone and with a shorter
+//   way. ALSA's is chosen.
+// - Focusrite SAFFIRE_PRO_40 (vendor 0x00130e, model 0x000005) at FireWire fw1.0 is taken for the
+//   studio card. There is also Focusrite SAFFIRE_PRO_40_1 (vendor 0x00130e, model 0x0000de) at
+//   FireWire fw2.0, Focusrite LIQUID_SAFFIRE_56 (vendor 0x00130e, model 0x000006) at FireWire fw3.0
+//   and Focusrite Pro10IO (vendor 0x00130e, model 0x000006) at FireWire fw4.0.
+//
+// Not known:
+// - How long the processor takes to wake up is not known: its idle states stay as they are.
+// - Focusrite SAFFIRE_PRO_40 (vendor 0x00130e, model 0x000005): no name for JACK can be made,
+//   because ALSA calls another card SAFFIREPRO40_1, and which is which depends on who is first. Set
+//   services.jack.jackd.extraOptions by hand.
+//
+// FireWire:
+// - FireWire controller (11c1:5901) (PCI 0000:02:00.0): good. LSI's chips need no workaround that
+//   matters.
+//
+// Where to begin with the other cards:
+// - Focusrite SAFFIRE_PRO_40_1 (vendor 0x00130e, model 0x0000de) (FireWire fw2.0): alsa, 48000 Hz,
+//   64 frames, 3 periods. Or ffado: 128 frames, 3 periods.
+// - Focusrite LIQUID_SAFFIRE_56 (vendor 0x00130e, model 0x000006) (FireWire fw3.0): alsa, 48000 Hz,
+//   64 frames, 3 periods. Or ffado: 128 frames, 3 periods.
+// - Focusrite Pro10IO (vendor 0x00130e, model 0x000006) (FireWire fw4.0): alsa, 48000 Hz, 256
+//   frames, 3 periods.
+{
+  boot+: {
+    kernelParams+: [
+      // Intel(R) Core(TM) i7-9700K CPU @ 3.60GHz has 8 cores: interrupts are served by the first
+      // two, the others are left to sound.
+      'irqaffinity=0-1',
+      // Intel(R) Core(TM) i7-9700K CPU @ 3.60GHz: the kernel's deferred work (RCU callbacks) moves
+      // away from CPUs 2-7.
+      'rcu_nocbs=2-7',
+    ],
+  },
+  musnix+: {
+    kernel+: {
+      // No hardware of Somebody Desktop, Intel(R) Core(TM) i7-9700K CPU @ 3.60GHz, 8 cores stands
+      // against Debian's PREEMPT_RT kernel. Some machines are no better with it: the latency
+      // measurement compares both.
+      realtime: true,
+    },
+    rtirq+: {
+      // Interrupt threads of sound above the rest: Focusrite SAFFIRE_PRO_40 (vendor 0x00130e, model
+      // 0x000005) at 90, the sound server below it.
+      enable: true,
+      // Focusrite SAFFIRE_PRO_40 (vendor 0x00130e, model 0x000005): its sound comes through the
+      // FireWire controller's interrupt, so that goes first.
+      nameList: 'firewire_ohci snd usb i8042',
+    },
+  },
+  powerManagement+: {
+    // The clock of Intel(R) Core(TM) i7-9700K CPU @ 3.60GHz (driver intel_pstate) stays high: going
+    // up takes longer than a small buffer.
+    cpuFreqGovernor: 'performance',
+  },
+  services+: {
+    jack+: {
+      jackd+: {
+        // Focusrite SAFFIRE_PRO_40 (vendor 0x00130e, model 0x000005): 64 frames at 48000 Hz are 1.3
+        // ms a period. Start here, and measure.
+        // ALSA's driver for DICE adds about four periods of its own, so periods are short.
+        // JACK runs in synchronous mode (-S), as the drivers' maintainer asks.
+        // The rate is a setting of the unit (clock-rate in amixer): set it before the server
+        // starts.
+        // Dropouts at equal distances, every 110 s or so, come from the device's clock: try its
+        // native rate (48000 Hz) or another port. A larger buffer does not help.
+        extraOptions: [
+          '-R', '-P70', '-S', '-d', 'alsa', '-d', 'hw:SAFFIREPRO40', '-r', '48000', '-p', '64',
+          '-n', '3',
+        ],
+      },
+    },
+  },
+}
+
+// Offered, and not chosen:
+//
+// Focusrite SAFFIRE_PRO_40 (vendor 0x00130e, model 0x000005) through FFADO: at 512 frames ALSA's
+// way was measured at 55 ms there and back, FFADO's far lower.
+// No program but JACK can use the unit then, and FFADO must know it: ffado-test tells. Choose all
+// three together.
+// + { boot+: { blacklistedKernelModules+: ['snd_dice'] } }
+// + { musnix+: { ffado+: { enable: true } } }
+// + { services+: { jack+: { jackd+: { extraOptions: ['-R', '-P70', '-d', 'firewire', '-r', '48000', '-p', '128', '-n', '3'] } } } }
+//
+// Intel(R) Core(TM) i7-9700K CPU @ 3.60GHz: CPUs 6-7 for nothing but programs that you pin there.
+// No program runs on these CPUs unless it is pinned there, so an ordinary session only loses them.
+// + { boot+: { kernelParams+: ['isolcpus=managed_irq,domain,6-7'] } }
+//
+// Intel(R) Core(TM) i7-9700K CPU @ 3.60GHz: no timer tick on CPUs 6-7 while one thread alone runs
+// there.
+// Every entry into the kernel becomes slower on these CPUs. It helps one busy thread on each, and
+// nothing else.
+// + { boot+: { kernelParams+: ['nohz_full=6-7'] } }

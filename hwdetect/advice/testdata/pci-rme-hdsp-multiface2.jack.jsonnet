@@ -1,0 +1,75 @@
+// The hardware of this machine: Somebody Workstation, Intel(R) Xeon(R) CPU E5-2690 v2 @ 3.00GHz, 20
+// cores.
+// Written by reprise from what it found. Each value stands below its reasons; change what you know
+// better. The configuration joins this to its profile with +.
+//
+// Not known:
+// - How long the processor takes to wake up is not known: its idle states stay as they are.
+{
+  boot+: {
+    kernelParams+: [
+      // Intel(R) Xeon(R) CPU E5-2690 v2 @ 3.00GHz has 20 cores: interrupts are served by the first
+      // two, the others are left to sound.
+      'irqaffinity=0-3',
+      // Intel(R) Xeon(R) CPU E5-2690 v2 @ 3.00GHz: the kernel's deferred work (RCU callbacks) moves
+      // away from CPUs 4-39.
+      'rcu_nocbs=4-39',
+    ],
+  },
+  musnix+: {
+    kernel+: {
+      // No hardware of Somebody Workstation, Intel(R) Xeon(R) CPU E5-2690 v2 @ 3.00GHz, 20 cores
+      // stands against Debian's PREEMPT_RT kernel. Some machines are no better with it: the latency
+      // measurement compares both.
+      realtime: true,
+    },
+    rtirq+: {
+      // Interrupt threads of sound above the rest: Sound device (10ee:3fc5) at 90, the sound server
+      // below it.
+      // Sound device (10ee:3fc5): its own interrupt goes first, then USB and the keyboard.
+      enable: true,
+    },
+  },
+  powerManagement+: {
+    // The clock of Intel(R) Xeon(R) CPU E5-2690 v2 @ 3.00GHz (driver intel_pstate) stays high:
+    // going up takes longer than a small buffer.
+    cpuFreqGovernor: 'performance',
+  },
+  services+: {
+    jack+: {
+      jackd+: {
+        // Sound device (10ee:3fc5): 128 frames at 48000 Hz are 2.7 ms a period. Start here, and
+        // measure.
+        // A card in a slot does with two periods.
+        extraOptions: [
+          '-R', '-P70', '-d', 'alsa', '-d', 'hw:Studio', '-r', '48000', '-p', '128', '-n', '2',
+        ],
+      },
+    },
+    udev+: {
+      extraRules+: '\n'
+        // Sound device (10ee:3fc5) is called Studio: it has no card yet, so ALSA's name for it is
+        // not known.
+        + 'ACTION=="add", SUBSYSTEM=="sound", KERNEL=="card*", '
+          + 'DEVPATH=="*/0000:02:00.0/*sound/card*", ATTR{id}="Studio"\n',
+    },
+  },
+}
+
+// Offered, and not chosen:
+//
+// Intel(R) Xeon(R) CPU E5-2690 v2 @ 3.00GHz: CPUs 36-39 for nothing but programs that you pin
+// there.
+// No program runs on these CPUs unless it is pinned there, so an ordinary session only loses them.
+// + { boot+: { kernelParams+: ['isolcpus=managed_irq,domain,36-39'] } }
+//
+// Intel(R) Xeon(R) CPU E5-2690 v2 @ 3.00GHz: no timer tick on CPUs 36-39 while one thread alone
+// runs there.
+// Every entry into the kernel becomes slower on these CPUs. It helps one busy thread on each, and
+// nothing else.
+// + { boot+: { kernelParams+: ['nohz_full=36-39'] } }
+//
+// Intel(R) Xeon(R) CPU E5-2690 v2 @ 3.00GHz runs two threads on a core: one can hold up the other
+// at high load.
+// Half of the threads are gone, so less runs at once. Only for spikes that were measured.
+// + { boot+: { kernelParams+: ['nosmt'] } }

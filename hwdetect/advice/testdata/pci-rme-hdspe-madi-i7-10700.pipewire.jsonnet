@@ -1,0 +1,101 @@
+// The hardware of this machine: Somebody Desktop, Intel(R) Core(TM) i7-10700 CPU @ 2.90GHz, 8
+// cores.
+// Written by reprise from what it found. Each value stands below its reasons; change what you know
+// better. The configuration joins this to its profile with +.
+//
+// Not known:
+// - How long the processor takes to wake up is not known: its idle states stay as they are.
+{
+  boot+: {
+    kernelParams+: [
+      // Intel(R) Core(TM) i7-10700 CPU @ 2.90GHz has 8 cores: interrupts are served by the first
+      // two, the others are left to sound.
+      'irqaffinity=0-1',
+      // Intel(R) Core(TM) i7-10700 CPU @ 2.90GHz: the kernel's deferred work (RCU callbacks) moves
+      // away from CPUs 2-7.
+      'rcu_nocbs=2-7',
+    ],
+  },
+  musnix+: {
+    kernel+: {
+      // No hardware of Somebody Desktop, Intel(R) Core(TM) i7-10700 CPU @ 2.90GHz, 8 cores stands
+      // against Debian's PREEMPT_RT kernel. Some machines are no better with it: the latency
+      // measurement compares both.
+      realtime: true,
+    },
+    rtirq+: {
+      // Interrupt threads of sound above the rest: RME MADI (1d18:3fc6) at 90, the sound server
+      // below it.
+      // RME MADI (1d18:3fc6): its own interrupt goes first, then USB and the keyboard.
+      enable: true,
+    },
+  },
+  powerManagement+: {
+    // The clock of Intel(R) Core(TM) i7-10700 CPU @ 2.90GHz (driver intel_pstate) stays high: going
+    // up takes longer than a small buffer.
+    cpuFreqGovernor: 'performance',
+  },
+  services+: {
+    pipewire+: {
+      extraConfig+: {
+        pipewire+: {
+          '90-hardware'+: {
+            'context.properties'+: {
+              // RME MADI (1d18:3fc6): 128 frames at 48000 Hz are 2.7 ms a period. Start here, and
+              // measure.
+              // A card in a slot does with two periods.
+              // The rate belongs to the whole card: keep it at one value.
+              'default.clock.quantum': 128,
+              // RME MADI (1d18:3fc6): one rate for all, 48000 Hz. Programs with another are
+              // converted.
+              'default.clock.rate': 48000,
+            },
+          },
+        },
+      },
+      wireplumber+: {
+        extraConfig+: {
+          '90-hardware'+: {
+            'monitor.alsa.rules'+: [
+              // RME MADI (1d18:3fc6): the Pro Audio profile has all its channels and nothing in
+              // between.
+              {
+                actions: { 'update-props': { 'device.profile': 'pro-audio' } },
+                matches: [
+                  { 'api.alsa.card.longname': '~RME MADI.*', 'device.name': '~alsa_card.*' },
+                ],
+              },
+              // RME MADI (1d18:3fc6) is the card that is meant: it goes before displays, webcams
+              // and loopbacks, whatever their numbers.
+              // This driver wants to be woken by the card's interrupt, not by a timer.
+              {
+                actions: {
+                  'update-props': {
+                    'api.alsa.disable-tsched': true,
+                    'priority.driver': 3000,
+                    'priority.session': 3000,
+                  },
+                },
+                matches: [
+                  { 'api.alsa.card.longname': '~RME MADI.*', 'node.name': '~alsa_(in|out)put.*' },
+                ],
+              },
+            ],
+          },
+        },
+      },
+    },
+  },
+}
+
+// Offered, and not chosen:
+//
+// Intel(R) Core(TM) i7-10700 CPU @ 2.90GHz: CPUs 6-7 for nothing but programs that you pin there.
+// No program runs on these CPUs unless it is pinned there, so an ordinary session only loses them.
+// + { boot+: { kernelParams+: ['isolcpus=managed_irq,domain,6-7'] } }
+//
+// Intel(R) Core(TM) i7-10700 CPU @ 2.90GHz: no timer tick on CPUs 6-7 while one thread alone runs
+// there.
+// Every entry into the kernel becomes slower on these CPUs. It helps one busy thread on each, and
+// nothing else.
+// + { boot+: { kernelParams+: ['nohz_full=6-7'] } }

@@ -1,0 +1,228 @@
+package installer
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"reprise/initrd/blockdev"
+	"reprise/installer/answers"
+	"reprise/internal/diag"
+)
+
+// DataLabel is the label of a file system on which answers are looked for.
+const DataLabel = "REPRISE-DATA"
+
+// Words of the kernel line.
+const (
+	answersWord = "reprise.answers"
+	hashWord    = "reprise.answers.sha256"
+)
+
+// maxFile bounds a file of answers or of a passphrase, in bytes.
+const maxFile = 1 << 20
+
+// A Place is where answers were found.
+type Place struct {
+	Name string // for people: "/dev/sdb3: reprise.answers.json"
+	Data []byte
+	// Beside reads a file that lies beside the answers. nil: there are none.
+	Beside func(name string) ([]byte, error)
+}
+
+// FindAnswers looks for answers: at the URL of the kernel line, at the root of
+// the medium at dir, on further partitions of the medium's disk, on file
+// systems with the label DataLabel. nil means that there are none. Two files
+// of answers are an error, for nobody knows which one is meant.
+func FindAnswers(ctx context.Context, line, dir, disk string) (*Place, error) {
+	if address, sum := lineAnswers(line); address != "" {
+		return fetchAnswers(ctx, address, sum)
+	}
+	if data, err := readBounded(dir, answers.FileName); err == nil {
+		return &Place{filepath.Join(dir, answers.FileName), data, func(name string) ([]byte, error) { return readBounded(dir, name) }}, nil
+	}
+	system := blockdev.System{Sys: os.DirFS("/sys"), Open: func(name string) (blockdev.Disk, error) { return os.Open("/dev/" + name) }}
+	devices, err := system.List(true)
+	if err != nil {
+		return nil, err
+	}
+	var found []*Place
+	for _, d := range candidates(devices, strings.TrimPrefix(disk, "/dev/")) {
+		place, err := onDevice(d)
+		if err != nil {
+			return nil, err
+		}
+		if place != nil {
+			found = append(found, place)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return nil, nil
+	case 1:
+		return found[0], nil
+	}
+	return nil, diag.Problem{Field: answers.FileName, Got: "is on " + found[0].Name + " and on " + found[1].Name, Want: "one file of answers", Do: "pull one stick out, or delete one of the files"}
+}
+
+// lineAnswers takes the address of answers and their hash from a kernel line.
+func lineAnswers(line string) (address, sum string) {
+	for word := range strings.FieldsSeq(line) {
+		key, value, _ := strings.Cut(word, "=")
+		switch key {
+		case answersWord:
+			address = value
+		case hashWord:
+			sum = strings.ToLower(value)
+		}
+	}
+	return address, sum
+}
+
+// mountable are the file systems on which answers may lie.
+var mountable = map[string]bool{"vfat": true, "ext4": true, "ext3": true, "ext2": true, "exfat": true, "btrfs": true}
+
+// candidates are the devices that may have answers.
+func candidates(devices []blockdev.Device, disk string) []blockdev.Device {
+	var list []blockdev.Device
+	for _, d := range devices {
+		own := d.Disk == disk && disk != ""
+		if mountable[d.Type] && (own || strings.EqualFold(d.Label, DataLabel)) {
+			list = append(list, d)
+		}
+	}
+	return list
+}
+
+// onDevice looks for answers in the file system of a device. Nothing is written
+// to it.
+func onDevice(d blockdev.Device) (*Place, error) {
+	dir, err := os.MkdirTemp("", "reprise-answers-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(dir)
+	const flags = unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
+	options := ""
+	if strings.HasPrefix(d.Type, "ext") {
+		options = "noload" // a journal is not replayed: that would write
+	}
+	if err := unix.Mount("/dev/"+d.Name, dir, d.Type, flags, options); err != nil {
+		return nil, nil // a partition that cannot be read has no answers
+	}
+	defer unix.Unmount(dir, unix.MNT_DETACH)
+	data, err := readBounded(dir, answers.FileName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the answers on /dev/%s: %w", d.Name, err)
+	}
+	// The file system is let go, so what lies beside is read now.
+	beside := map[string][]byte{}
+	if file, err := answers.Parse(answers.FileName, data); err == nil && file.PassphraseFile != "" {
+		if secret, err := readBounded(dir, file.PassphraseFile); err == nil {
+			beside[file.PassphraseFile] = secret
+		}
+	}
+	return &Place{"/dev/" + d.Name + ": " + answers.FileName, data, func(name string) ([]byte, error) {
+		if secret, ok := beside[name]; ok {
+			return secret, nil
+		}
+		return nil, &fs.PathError{Op: "read", Path: name, Err: fs.ErrNotExist}
+	}}, nil
+}
+
+// readBounded reads a file below dir that leads nowhere else.
+func readBounded(dir, name string) ([]byte, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	f, err := root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(data) > maxFile {
+		err = fmt.Errorf("%q is larger than %d bytes", name, maxFile)
+	}
+	return data, err
+}
+
+// fetchAnswers reads answers from a URL: by https, or with their hash, which
+// then vouches for them whatever the connection is.
+func fetchAnswers(ctx context.Context, address, sum string) (*Place, error) {
+	problem := func(got, want, do string) error {
+		return diag.Problem{Field: answersWord, Got: got, Want: want, Do: do}
+	}
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return nil, problem(fmt.Sprintf("is %q", address), "an http or https URL", "write "+answersWord+"=https://…")
+	}
+	want, err := hex.DecodeString(sum)
+	switch {
+	case sum == "" && u.Scheme == "http":
+		return nil, problem(fmt.Sprintf("is %q: anybody on the way could change it", u.Redacted()), "https, or the SHA-256 of the file", "write "+hashWord+"= with what sha256sum prints")
+	case sum != "" && (err != nil || len(want) != sha256.Size):
+		return nil, diag.Problem{Field: hashWord, Got: fmt.Sprintf("is %q", sum), Want: "64 hexadecimal digits", Do: "write what sha256sum prints"}
+	}
+	client := &http.Client{Timeout: 30 * time.Second}
+	if sum != "" {
+		client.Transport = &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // the hash vouches
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, err
+	}
+	var data []byte
+	for attempt := time.Duration(1); ; attempt++ { // the network may still be coming up
+		data, err = get(client, request)
+		if err == nil || attempt == 6 {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(attempt * time.Second):
+		}
+	}
+	if err != nil {
+		return nil, problem(fmt.Sprintf("is %q: %v", u.Redacted(), err), "a file of answers there", "look at the cable and at the address")
+	}
+	if got := sha256.Sum256(data); sum != "" && string(got[:]) != string(want) {
+		return nil, problem(fmt.Sprintf("is %q, and its SHA-256 is %x", u.Redacted(), got), sum, "look whether the file was changed, then write its hash anew")
+	}
+	return &Place{Name: u.Redacted(), Data: data}, nil
+}
+
+func get(client *http.Client, request *http.Request) ([]byte, error) {
+	response, err := client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("the server answers %s", response.Status)
+	}
+	data, err := io.ReadAll(io.LimitReader(response.Body, maxFile+1))
+	if err == nil && len(data) > maxFile {
+		err = fmt.Errorf("it is larger than %d bytes", maxFile)
+	}
+	return data, err
+}

@@ -1,0 +1,4 @@
+{
+  powerManagement: { cpuFreqGovernorOnBattery: 'powersave' },
+  services: { pipewire: { wireplumber: { extraConfig: { '10-card': { 'monitor.alsa.rules': [] } } } } },
+}

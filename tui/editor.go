@@ -1,0 +1,154 @@
+package tui
+
+import (
+	"fmt"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
+)
+
+// maxText bounds a text that is edited, in bytes.
+const maxText = 1 << 20
+
+// An editor changes a text of several lines.
+type editor struct {
+	lines  []*line
+	row    int
+	top    int // first row that is shown
+	before string
+	size   int
+	frozen bool // only read
+}
+
+func newEditor(value string) *editor {
+	e := &editor{before: value, size: len(value)}
+	for _, l := range strings.Split(strings.TrimSuffix(value, "\n"), "\n") {
+		at := newLine("")
+		at.runes = []rune(strings.ReplaceAll(l, "\t", "  "))
+		e.lines = append(e.lines, at)
+	}
+	return e
+}
+
+func (e *editor) value() string {
+	var b strings.Builder
+	for _, l := range e.lines {
+		b.WriteString(l.value() + "\n")
+	}
+	return b.String()
+}
+
+func (e *editor) changed() bool { return !e.frozen && e.value() != newEditor(e.before).value() }
+
+// to moves to a row and keeps the column.
+func (e *editor) to(row int) {
+	column := e.lines[e.row].at
+	e.row = max(0, min(row, len(e.lines)-1))
+	e.lines[e.row].at = min(column, len(e.lines[e.row].runes))
+}
+
+// key does what a key does to the text. page is how many rows are shown.
+func (e *editor) key(k tea.KeyPressMsg, page int) {
+	l := e.lines[e.row]
+	key := k.Keystroke()
+	switch key {
+	case "up":
+		e.to(e.row - 1)
+		return
+	case "down":
+		e.to(e.row + 1)
+		return
+	case "pgup":
+		e.to(e.row - page + 1)
+		return
+	case "pgdown":
+		e.to(e.row + page - 1)
+		return
+	case "ctrl+home":
+		e.to(0)
+		return
+	case "ctrl+end":
+		e.to(len(e.lines) - 1)
+		return
+	}
+	if e.frozen {
+		switch key {
+		case "left", "right", "home", "end":
+			l.key(k)
+		}
+		return
+	}
+	switch {
+	case key == "enter":
+		e.split()
+	case (key == "backspace" || key == "ctrl+h") && l.at == 0:
+		if e.row > 0 {
+			e.join(e.row - 1)
+		}
+	case (key == "delete" || key == "ctrl+d") && l.at == len(l.runes):
+		if e.row < len(e.lines)-1 {
+			e.join(e.row)
+		}
+	case key == "ctrl+k" && l.at == len(l.runes) && e.row < len(e.lines)-1:
+		e.join(e.row)
+	case key == "tab":
+		e.insert("  ")
+	case k.Text != "":
+		e.insert(k.Text)
+	default:
+		l.key(k)
+	}
+}
+
+// insert puts text at the cursor, line ends too.
+func (e *editor) insert(text string) {
+	if e.frozen || e.size+len(text) > maxText {
+		return
+	}
+	e.size += len(text)
+	for i, part := range strings.Split(strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n"), "\n") {
+		if i > 0 {
+			e.split()
+		}
+		e.lines[e.row].insert(strings.ReplaceAll(part, "\t", "  "))
+	}
+}
+
+func (e *editor) split() {
+	l := e.lines[e.row]
+	rest := &line{runes: append([]rune(nil), l.runes[l.at:]...)}
+	l.runes = l.runes[:l.at]
+	e.lines = append(e.lines[:e.row+1], append([]*line{rest}, e.lines[e.row+1:]...)...)
+	e.row++
+}
+
+// join appends the row below to a row.
+func (e *editor) join(row int) {
+	l, below := e.lines[row], e.lines[row+1]
+	l.at = len(l.runes)
+	l.runes = append(l.runes, below.runes...)
+	e.lines = append(e.lines[:row+1], e.lines[row+2:]...)
+	e.row = row
+}
+
+// show returns the rows that height lines have room for, and where the cursor
+// is in them.
+func (e *editor) show(width, height int) (rows []string, column, row int) {
+	e.top = max(min(e.top, e.row), e.row-height+1)
+	e.top = max(0, min(e.top, len(e.lines)-height))
+	digits := len(fmt.Sprint(len(e.lines)))
+	for n := e.top; n < min(e.top+height, len(e.lines)); n++ {
+		number := fmt.Sprintf("%*d ", digits, n+1)
+		at := *e.lines[n]
+		if n != e.row {
+			at.at = 0
+		}
+		shown, x := at.show(width-len(number), false)
+		if n == e.row {
+			column, row = ansi.StringWidth(number)+x, n-e.top
+		}
+		rows = append(rows, number+shown)
+	}
+	return rows, column, row
+}

@@ -1,0 +1,517 @@
+package tui
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"reprise/hwdetect"
+	"reprise/installer"
+	"reprise/installer/plan"
+)
+
+// A mode is what the installer is about.
+type mode int
+
+const (
+	asking  mode = iota // a step
+	waiting             // for what a step wants to know
+	editing             // a file of the configuration
+	running             // the installation
+	finished
+	failed
+)
+
+// A Model is the whole installer as bubbletea drives it. Update and View touch
+// nothing but the model; what takes time is a command.
+type Model struct {
+	s     *Session
+	ctx   context.Context
+	now   func() time.Time
+	steps []step
+	at    int
+	forms map[string]*form
+
+	width, height int // 0 until the terminal said so
+
+	mode     mode
+	complain string // about the step as a whole
+	looking  bool   // Actions.Look is on its way
+	leaving  bool   // the step is to be left as soon as it has ended
+	gone     bool   // somebody went back while something was asked for
+	stop     context.CancelFunc
+
+	editing string // name of the file
+	editor  *editor
+	asked   string // "quit" or "drop": what is asked on top of all else
+	picked  string // what is chosen where there is no value of the session
+
+	watch    *watch
+	far      snapshot
+	result   *installer.Result
+	err      error
+	reported string
+
+	end  End // what was wanted at the end; "" before
+	work gate
+}
+
+// A gate lets work in until it is closed, and then waits for what is inside.
+type gate struct {
+	mu     sync.Mutex
+	closed bool
+	inside sync.WaitGroup
+}
+
+func (g *gate) enter() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.closed {
+		g.inside.Add(1)
+	}
+	return !g.closed
+}
+
+func (g *gate) close() {
+	g.mu.Lock()
+	g.closed = true
+	g.mu.Unlock()
+	g.inside.Wait()
+}
+
+// New returns the installer on its first screen.
+func New(ctx context.Context, o Options) *Model {
+	if len(o.Ends) == 0 {
+		o.Ends = []End{Leave}
+	}
+	return &Model{s: newSession(o), ctx: ctx, now: time.Now, steps: steps(), forms: map[string]*form{}}
+}
+
+// End is what was chosen at the end; "" when nothing was.
+func (m *Model) End() End { return m.end }
+
+// Messages of commands.
+type (
+	lookedMsg struct {
+		facts *hwdetect.Facts
+		disks []plan.Disk
+		err   error
+	}
+	leftMsg struct {
+		after     func(*Session)
+		complaint string
+	}
+	checkedMsg struct{ complaint string }
+	ranMsg     struct {
+		result *installer.Result
+		err    error
+	}
+	reportedMsg struct {
+		place string
+		err   error
+	}
+	tickMsg struct{}
+)
+
+// tick is how often the screen of an installation is drawn. A serial line of
+// 9600 baud has room for 240 characters in that time.
+const tick = 250 * time.Millisecond
+
+// Init looks at the machine while the first screen is read.
+func (m *Model) Init() tea.Cmd { return m.look() }
+
+func (m *Model) look() tea.Cmd {
+	if m.looking {
+		return nil
+	}
+	m.looking = true
+	ctx, look := m.ctx, m.s.Actions.Look
+	return func() tea.Msg {
+		facts, disks, err := look(ctx)
+		return lookedMsg{facts, disks, err}
+	}
+}
+
+// Update takes one message.
+func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	switch msg := msg.(type) {
+	case tea.WindowSizeMsg:
+		m.width, m.height = msg.Width, msg.Height
+	case tea.KeyPressMsg:
+		return m, m.key(msg)
+	case tea.PasteMsg:
+		m.paste(msg.Content)
+	case lookedMsg:
+		return m, m.looked(msg)
+	case leftMsg:
+		m.left(msg)
+	case checkedMsg:
+		m.checked(msg)
+	case tickMsg:
+		if m.mode == running {
+			m.far = m.watch.snapshot()
+			return m, tea.Tick(tick, func(time.Time) tea.Msg { return tickMsg{} })
+		}
+	case ranMsg:
+		m.ran(msg)
+	case reportedMsg:
+		m.reported = "The report is " + msg.place + "."
+		if msg.err != nil {
+			m.reported = "No report could be written: " + msg.err.Error()
+		}
+	}
+	return m, nil
+}
+
+func (m *Model) looked(msg lookedMsg) tea.Cmd {
+	m.looking = false
+	m.s.LookErr = msg.err
+	if msg.err == nil {
+		m.s.Facts, m.s.Disks = msg.facts, msg.disks
+		if m.s.disk() == nil {
+			m.s.Said.Disk, m.s.member = "", ""
+		}
+		if others := slices.DeleteFunc(slices.Clone(msg.disks), func(d plan.Disk) bool { return d.Medium }); len(others) == 1 && m.s.Said.Disk == "" {
+			m.s.Said.Disk = others[0].Path
+		}
+	}
+	if m.leaving {
+		m.leaving, m.mode = false, asking
+		if m.gone {
+			m.gone = false
+			return nil
+		}
+		return m.proceed()
+	}
+	return nil
+}
+
+// screen is what is asked at this moment; ok is false when nothing is.
+func (m *Model) screen() (p step, ok bool) {
+	switch {
+	case m.asked == "quit":
+		return m.quitStep(), true
+	case m.asked == "drop":
+		return m.dropStep(), true
+	case m.mode == finished:
+		return m.doneStep(), true
+	case m.mode == failed:
+		return m.failStep(), true
+	case m.mode == asking:
+		return m.steps[m.at], true
+	}
+	return step{}, false
+}
+
+func (m *Model) form(id string) *form {
+	f := m.forms[id]
+	if f == nil {
+		f = newForm()
+		m.forms[id] = f
+	}
+	return f
+}
+
+// small says that the terminal has no room for the screens.
+func (m *Model) small() bool { return m.width < minWidth || m.height < minHeight }
+
+func (m *Model) key(k tea.KeyPressMsg) tea.Cmd {
+	name := k.Keystroke()
+	switch {
+	case name == "ctrl+c":
+		if m.asked != "quit" {
+			m.ask("quit", pickStay)
+		}
+		return nil
+	case m.small():
+		return nil // nobody sees what a key would do
+	case name == "esc":
+		m.back()
+		return nil
+	case m.mode == editing && m.asked == "":
+		return m.editKey(k)
+	}
+	p, ok := m.screen()
+	if !ok {
+		return nil
+	}
+	if m.mode == asking && m.asked == "" {
+		if cmd, ok := m.stepKey(p.id, name); ok {
+			return cmd
+		}
+	}
+	m.complain = ""
+	before := m.s.Said.Profile
+	if disk := m.s.Said.Disk; m.form(p.id).key(k, p.list(m.s)) == on {
+		return m.on(p)
+	} else if disk != m.s.Said.Disk {
+		m.s.member = ""
+	}
+	if before != m.s.Said.Profile {
+		m.s.proposePerson(before)
+	}
+	return nil
+}
+
+// ask puts a question on top of what is shown.
+func (m *Model) ask(what, proposed string) {
+	m.asked, m.picked = what, proposed
+	delete(m.forms, what)
+}
+
+// stepKey does what further keys of a step do.
+func (m *Model) stepKey(id, key string) (tea.Cmd, bool) {
+	switch {
+	case (key == "f5" || key == "r") && (id == stepMachine || id == stepDisk):
+		return m.look(), true
+	case (key == "f3" || key == "h") && id == stepReview:
+		m.edit(plan.HardwareFile)
+		return nil, true
+	case (key == "f4" || key == "c") && id == stepReview:
+		m.edit(installer.ConfigurationFile)
+		return nil, true
+	}
+	return nil, false
+}
+
+// back goes one step back, from wherever somebody is.
+func (m *Model) back() {
+	switch {
+	case m.asked != "":
+		m.asked = ""
+		m.propose()
+	case m.mode == waiting:
+		m.gone = true
+		if m.stop != nil {
+			m.stop()
+		}
+	case m.mode == editing && m.editor.changed():
+		m.ask("drop", pickKeep)
+	case m.mode == editing:
+		m.mode, m.complain = asking, ""
+	case m.mode == failed:
+		m.change()
+	case m.mode == asking && m.at > 0:
+		m.at--
+		m.complain = ""
+	}
+}
+
+// propose chooses the first thing of where an installer ends.
+func (m *Model) propose() {
+	switch m.mode {
+	case failed:
+		m.picked = pickRetry
+	case finished:
+		m.picked = string(m.s.Ends[0])
+	}
+}
+
+// on is called when everything on a screen is answered.
+func (m *Model) on(p step) tea.Cmd {
+	switch {
+	case m.asked == "drop":
+		m.asked = ""
+		switch m.picked {
+		case pickKeep:
+			return m.keep()
+		case pickDrop:
+			m.mode, m.complain = asking, ""
+		}
+		return nil
+	case m.asked == "" && m.mode == asking:
+		return m.proceed()
+	}
+	picked := m.picked
+	m.asked = ""
+	m.propose()
+	switch picked {
+	case pickStay:
+	case pickStop:
+		m.stop()
+	case pickRetry:
+		return m.run()
+	case pickChange:
+		m.change()
+	case pickReport:
+		m.picked = pickReport
+		report, text := m.s.Actions.Report, m.reportText()
+		return func() tea.Msg {
+			place, err := report(text)
+			return reportedMsg{place, err}
+		}
+	default:
+		m.end = End(picked)
+		return tea.Quit
+	}
+	return nil
+}
+
+// change goes back to the plan after a failure.
+func (m *Model) change() {
+	m.mode, m.complain = asking, ""
+	m.s.Said.Serial = ""
+	m.goTo(stepReview)
+}
+
+func (m *Model) goTo(id string) {
+	m.at = slices.IndexFunc(m.steps, func(p step) bool { return p.id == id })
+}
+
+// proceed leaves a step whose fields are right.
+func (m *Model) proceed() tea.Cmd {
+	p := m.steps[m.at]
+	if p.id == stepConfirm {
+		return m.run()
+	}
+	if p.id == stepDisk && m.s.Facts == nil && !m.looking {
+		m.complain = "The machine was not looked at: press r."
+		return nil
+	}
+	if p.leave == nil {
+		m.at++
+		return nil
+	}
+	m.gone = false
+	if m.looking {
+		m.mode, m.leaving = waiting, true
+		return nil
+	}
+	do := p.leave(m.s)
+	if do == nil {
+		m.at++
+		return nil
+	}
+	m.mode = waiting
+	ctx, stop := context.WithCancel(m.ctx)
+	m.stop = stop
+	return func() tea.Msg {
+		defer stop()
+		after, complaint := do(ctx)
+		return leftMsg{after, complaint}
+	}
+}
+
+// left is called when what a step wanted to know is known.
+func (m *Model) left(msg leftMsg) {
+	m.mode = asking
+	if m.gone {
+		m.gone = false
+		return
+	}
+	if msg.after != nil {
+		msg.after(m.s)
+	}
+	m.complain = msg.complaint
+	if msg.complaint == "" {
+		m.at++
+	}
+}
+
+// run carries the plan out. It is called from the step of the consent, and to
+// go on after a failure.
+func (m *Model) run() tea.Cmd {
+	s := m.s
+	order := Order{Plan: s.Plan, Files: s.Files}
+	if s.Plan.LUKS != nil {
+		order.Passphrase = []byte(s.Said.Passphrase)
+	}
+	ctx, stop := context.WithCancel(m.ctx)
+	m.stop, m.watch, m.mode = stop, newWatch(m.now), running
+	m.far, m.err, m.reported, m.complain = m.watch.snapshot(), nil, "", ""
+	do, sink := s.Actions.Run, m.watch
+	return tea.Batch(func() tea.Msg {
+		defer stop()
+		if !m.work.enter() {
+			return ranMsg{nil, context.Canceled}
+		}
+		defer m.work.inside.Done()
+		result, err := do(ctx, order, sink, sink.report)
+		return ranMsg{result, err}
+	}, tea.Tick(tick, func(time.Time) tea.Msg { return tickMsg{} }))
+}
+
+func (m *Model) ran(msg ranMsg) {
+	m.far = m.watch.snapshot()
+	m.result, m.err, m.asked = msg.result, msg.err, ""
+	m.mode = finished
+	if msg.err != nil {
+		m.mode = failed
+	}
+	delete(m.forms, "done")
+	delete(m.forms, "failed")
+	m.propose()
+}
+
+// edit opens a file of the configuration.
+func (m *Model) edit(name string) {
+	data, ok := m.s.Files[name]
+	if !ok {
+		m.complain = "The plan has no " + name + "."
+		return
+	}
+	m.mode, m.editing, m.editor, m.complain = editing, name, newEditor(string(data)), ""
+}
+
+func (m *Model) editKey(k tea.KeyPressMsg) tea.Cmd {
+	if k.Keystroke() == "ctrl+s" {
+		if !m.editor.changed() {
+			m.mode, m.complain = asking, ""
+			return nil
+		}
+		return m.keep()
+	}
+	m.complain = ""
+	m.editor.key(k, m.bodyHeight())
+	return nil
+}
+
+// keep takes an edited file over when it is right.
+func (m *Model) keep() tea.Cmd {
+	files := map[string][]byte{}
+	for name, data := range m.s.Files {
+		files[name] = data
+	}
+	files[m.editing] = []byte(m.editor.value())
+	check := m.s.Actions.CheckFiles
+	if check == nil {
+		return func() tea.Msg { return checkedMsg{} }
+	}
+	m.mode, m.gone = waiting, false
+	ctx, stop := context.WithCancel(m.ctx)
+	m.stop = stop
+	return func() tea.Msg {
+		defer stop()
+		if err := check(ctx, files); err != nil {
+			return checkedMsg{err.Error()}
+		}
+		return checkedMsg{}
+	}
+}
+
+func (m *Model) checked(msg checkedMsg) {
+	m.mode = editing
+	if m.gone {
+		m.gone = false
+		return
+	}
+	m.complain = msg.complaint
+	if msg.complaint == "" {
+		m.s.edited(m.editing, []byte(m.editor.value()))
+		m.mode = asking
+	}
+}
+
+func (m *Model) paste(content string) {
+	switch {
+	case m.small() || m.asked != "":
+	case m.mode == editing:
+		m.editor.insert(content)
+	case m.mode == asking:
+		p := m.steps[m.at]
+		m.form(p.id).paste(content, p.list(m.s))
+	}
+}

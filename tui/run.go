@@ -1,0 +1,54 @@
+package tui
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+
+	tea "charm.land/bubbletea/v2"
+	"golang.org/x/sys/unix"
+)
+
+// Run asks on a terminal until somebody has said what is next. env is the
+// environment, of which TERM says what the terminal understands; one that
+// cannot place a cursor is asked in plain lines.
+//
+// When ctx ends, what is running is cancelled and waited for.
+func Run(ctx context.Context, in, out *os.File, env []string, o Options) (End, error) {
+	m := New(ctx, o)
+	if o.Accessible || dumb(env) {
+		return (&talk{m: m, in: &lineReader{file: in}, out: out}).run()
+	}
+	giveSize(out)
+	p := tea.NewProgram(m, tea.WithContext(ctx), tea.WithInput(in), tea.WithOutput(out), tea.WithEnvironment(env), tea.WithoutSignalHandler(), tea.WithFPS(framesASecond))
+	_, err := p.Run()
+	if m.stop != nil {
+		m.stop()
+	}
+	m.work.close()
+	if ctx.Err() != nil {
+		return "", context.Cause(ctx)
+	}
+	if err != nil {
+		return "", fmt.Errorf("the screen of the installer: %w", err)
+	}
+	return m.end, nil
+}
+
+// framesASecond suits a serial line, and nobody types faster.
+const framesASecond = 20
+
+// dumb says whether the terminal cannot place a cursor.
+func dumb(env []string) bool {
+	return !slices.ContainsFunc(env, func(v string) bool { return len(v) > 5 && v[:5] == "TERM=" && v != "TERM=dumb" && v != "TERM=unknown" })
+}
+
+// giveSize gives a terminal a size that has none: a serial line never does, and
+// nothing is drawn on a screen without lines.
+func giveSize(f *os.File) {
+	fd := int(f.Fd())
+	if now, err := unix.IoctlGetWinsize(fd, unix.TIOCGWINSZ); err == nil && now.Row == 0 && now.Col == 0 {
+		_ = unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: minHeight, Col: minWidth})
+	}
+}

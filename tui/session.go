@@ -1,0 +1,242 @@
+package tui
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"strings"
+
+	"reprise/hwdetect"
+	"reprise/hwdetect/advice"
+	"reprise/installer"
+	"reprise/installer/answers"
+	"reprise/installer/plan"
+	"reprise/internal/progress"
+)
+
+// Actions are what the screens cannot do themselves. All but Run only look. They
+// are called one at a time, never from where the screens are drawn.
+type Actions struct {
+	// Look reads the machine and its disks anew: disks come and go.
+	Look func(context.Context) (*hwdetect.Facts, []plan.Disk, error)
+	// Plan decides the installation; its error may be diag.Problems.
+	Plan func(context.Context, answers.Answers) (*plan.Plan, error)
+	// Files makes what belongs into /etc/reprise, by name.
+	Files func(context.Context, *plan.Plan) (map[string][]byte, error)
+	// CheckFiles judges files that were edited. nil: they are not judged.
+	CheckFiles func(context.Context, map[string][]byte) error
+	// Run carries an order out; called again, it goes on where it stopped.
+	Run func(context.Context, Order, progress.Sink, func(plan.Name, installer.Status)) (*installer.Result, error)
+	// Hash makes of a password what crypt(5) reads.
+	Hash func(password string) (string, error)
+	// Report keeps a report of a failure and says where. nil: there is no place.
+	Report func(text string) (place string, err error)
+}
+
+// An Order is an installation that a person has agreed to.
+type Order struct {
+	Plan       *plan.Plan
+	Files      map[string][]byte
+	Passphrase []byte // nil without encryption
+}
+
+// An End is what a person wants at the end.
+type End string
+
+// The ends.
+const (
+	Reboot   End = "reboot"
+	PowerOff End = "power off"
+	Shell    End = "shell"
+	Leave    End = "leave" // the installer only: the session goes on
+)
+
+// Options are what an installer for a person starts with.
+type Options struct {
+	Actions Actions
+	Medium  *plan.Medium
+	// Ends are what can be chosen at the end, the first one proposed.
+	Ends []End
+	// Log is where the full log is, for messages; "" when there is none.
+	Log string
+	// Zones, Locales and KeyMaps can be chosen; nil means what this package
+	// knows of.
+	Zones, Locales, KeyMaps []string
+	// Users are the people that a system has already, by its name.
+	Users map[string][]string
+	// Accessible asks in plain lines.
+	Accessible bool
+}
+
+// A Session is what is known and what was said.
+type Session struct {
+	Options
+
+	// Facts is nil until the machine was looked at.
+	Facts   *hwdetect.Facts
+	Disks   []plan.Disk
+	LookErr error
+
+	Said Said
+
+	// Plan and Files follow from what was said; nil until then.
+	Plan  *plan.Plan
+	Files map[string][]byte
+
+	hash, hashOf string          // of the password that it was made from
+	edits        map[string]edit // by the name of the file
+	// member is what stands against the disk unless its group may lose it.
+	member string
+}
+
+// Said is what a person has typed and chosen, as it was typed.
+type Said struct {
+	Locale, KeyMap string
+
+	Network                                  string // netProfile or netFixed
+	Interface, Address, Gateway, NameServers string
+
+	Profile    string
+	Disk       string // its path
+	LoseMember string // yes or no: the group of the disk may lose it
+
+	FileSystem, Encryption      string
+	Passphrase, PassphraseAgain string
+
+	Host, User, FullName    string
+	Password, PasswordAgain string
+	Keys                    string // public ssh keys, separated by line ends
+
+	Zone   string
+	Serial string // typed to agree to erase
+}
+
+const (
+	netProfile = "profile"
+	netFixed   = "fixed"
+	yes        = "yes"
+	no         = "no"
+)
+
+// newSession proposes what can be proposed.
+func newSession(o Options) *Session {
+	s := &Session{Options: o}
+	s.Said = Said{
+		Locale: "en_US.UTF-8", KeyMap: "us", Network: netProfile, FileSystem: answers.Ext4, Encryption: answers.NoEncryption,
+		LoseMember: no, Zone: "Etc/UTC",
+	}
+	if o.Medium != nil && len(o.Medium.Systems) > 0 {
+		s.Said.Profile = o.Medium.Systems[0].Name
+	}
+	s.proposePerson("")
+	return s
+}
+
+// proposePerson names host and user after the system, unless a person has
+// named them otherwise than was proposed for the system before.
+func (s *Session) proposePerson(before string) {
+	propose := func(name string) (host, user string) {
+		host, user = "reprise", "musician"
+		if s.Medium != nil {
+			if system := s.Medium.System(name); system != nil && system.Host != "" {
+				host = system.Host
+			}
+		}
+		if users := s.Users[name]; len(users) > 0 {
+			user = users[0]
+		}
+		return host, user
+	}
+	oldHost, oldUser := propose(before)
+	host, user := propose(s.Said.Profile)
+	if s.Said.Host == "" || s.Said.Host == oldHost {
+		s.Said.Host = host
+	}
+	if s.Said.User == "" || s.Said.User == oldUser {
+		s.Said.User = user
+	}
+}
+
+// disk is the one that was chosen; nil when none is.
+func (s *Session) disk() *plan.Disk {
+	for i := range s.Disks {
+		if s.Disks[i].Path == s.Said.Disk {
+			return &s.Disks[i]
+		}
+	}
+	return nil
+}
+
+// advice is what the machine means for sound under the chosen profile.
+func (s *Session) advice() advice.Advice {
+	return advice.Advise(s.Facts, advice.ForProfile(s.Said.Profile))
+}
+
+// answers are what was said, as a file of answers would say it. The consent to
+// erase is in it: whether it was given is asked for before Run.
+func (s *Session) answers() answers.Answers {
+	said := &s.Said
+	a := answers.Default()
+	a.Profile, a.Host = said.Profile, strings.TrimSpace(said.Host)
+	a.FileSystem, a.Encryption = said.FileSystem, said.Encryption
+	a.Locale, a.KeyMap, a.TimeZone = said.Locale, said.KeyMap, said.Zone
+	a.EraseMember = s.member != "" && said.LoseMember == yes
+	if d := s.disk(); d != nil {
+		a.Disk, a.Erase = answers.List{d.Path}, answers.List{d.Word()}
+		if d.Serial != "" && !slices.ContainsFunc(s.Disks, func(o plan.Disk) bool { return o.Serial == d.Serial && o.Path != d.Path }) {
+			a.Disk = answers.List{d.Serial}
+		}
+	}
+	a.User = &answers.User{Name: strings.TrimSpace(said.User), FullName: strings.TrimSpace(said.FullName), PasswordHash: s.hash, Keys: keysOf(said.Keys)}
+	if said.Network == netFixed {
+		a.Network = &answers.Network{Interface: said.Interface, Address: strings.TrimSpace(said.Address), Gateway: strings.TrimSpace(said.Gateway), NameServers: strings.FieldsFunc(said.NameServers, func(r rune) bool { return r == ' ' || r == ',' })}
+	}
+	return a
+}
+
+// keysOf takes lines of authorized_keys apart.
+func keysOf(text string) []string {
+	var keys []string
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			keys = append(keys, line)
+		}
+	}
+	return keys
+}
+
+// probe are answers that only ask whether the disk will do.
+func (s *Session) probe(loseMember bool) answers.Answers {
+	a := s.answers()
+	a.Host, a.User, a.Network = "probe", nil, nil
+	a.Encryption, a.EraseMember = answers.LUKS2, loseMember
+	return a
+}
+
+// An edit is what a person made of a file.
+type edit struct{ from, to []byte }
+
+// edited keeps what a person made of a file.
+func (s *Session) edited(name string, to []byte) {
+	from := s.Files[name]
+	if before, ok := s.edits[name]; ok {
+		from = before.from
+	}
+	if s.edits == nil {
+		s.edits = map[string]edit{}
+	}
+	s.edits[name] = edit{from, to}
+	s.Files[name] = to
+}
+
+// keepEdits applies edits to files that were made anew: to those that say what
+// they said when they were edited. Others follow from other answers.
+func (s *Session) keepEdits() {
+	for name, e := range s.edits {
+		if !bytes.Equal(s.Files[name], e.from) {
+			delete(s.edits, name)
+			continue
+		}
+		s.Files[name] = e.to
+	}
+}
