@@ -49,7 +49,7 @@ var sessionChecks = []rigCheck{
 	check("no disk is mounted", "findmnt -rn -o SOURCE | grep -c '^/dev/[vs]d' || true", "1"),
 	check("who sits there is logged in", "who | grep -c '^rig *ttyS0'", "1"),
 	check("and needs no password", "sudo -n grep -c '^rig::' /etc/shadow", "1"),
-	has("its lock is on the medium", "head -n 1 /.reprise/medium/reprise/systems/live-rig.lock", "Lock: "),
+	has("its lock is on the medium", "sudo -n head -n 1 /.reprise/medium/reprise/systems/live-rig.lock", "Lock: "),
 }
 
 // TestSession starts the live-rig from the medium without installing it, and
