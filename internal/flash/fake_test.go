@@ -3,6 +3,7 @@ package flash
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -124,13 +125,17 @@ func (d *fake) ReadAt(p []byte, off int64) (int, error) {
 	return len(p), nil
 }
 
-// content is n bytes of noise, with zeros from 5 to 9 MiB, boot code, and the
+// content is n bytes of noise that can be compressed and differs in every 4 KiB, with zeros from 5 to 9 MiB, boot code, and the
 // table of a disk.
 func content(t testing.TB, n int64) []byte {
 	t.Helper()
 	random := rand.NewChaCha8([32]byte{1})
-	b := make([]byte, n)
-	random.Read(b)
+	noise := make([]byte, 4096)
+	random.Read(noise)
+	b := bytes.Repeat(noise, int(n/4096+1))[:n]
+	for at := 0; at+8 <= len(b); at += 4096 {
+		binary.LittleEndian.PutUint64(b[at:], uint64(at)+1)
+	}
 	if n >= 10*mib {
 		clear(b[5*mib : 9*mib])
 	}
