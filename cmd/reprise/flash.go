@@ -201,7 +201,7 @@ func apart(im *flash.Image, t flash.Target) error {
 func cannotOpen(o flashOptions, t flash.Target, err error) error {
 	switch {
 	case errors.Is(err, flash.ErrBusy):
-		return diag.Problem{File: t.Path, Got: "is in use by something that is not known here, such as a virtual machine or a mount in another container",
+		return diag.Problem{File: t.Path, Got: "is in use: mounted, or held by something that is not known here",
 			Want: "a device that nothing uses", Do: "see what holds it: lsblk " + t.Path + "; fuser -v " + t.Path}
 	case errors.Is(err, fs.ErrPermission):
 		again := "sudo reprise flash " + o.image + " " + t.Path
