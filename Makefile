@@ -1,17 +1,19 @@
-# reprise: two commands matter, "make image" and "make test". Both need Go, make
-# and a kernel with user namespaces, and set up everything else themselves.
+# reprise: three commands matter. "make image" makes the installation medium,
+# "make rig" the disk image of a live-rig, "make test" checks everything. They
+# need Go, make and a kernel with user namespaces, and set up all else themselves.
 
 GO      ?= go
 PROFILE ?= live-rig
-OUT     ?= $(PROFILE).img
+OUT     ?= $(PROFILE).iso
 # A Debian mirror; without one the machine's apt sources say where it is.
 MIRROR  ?=
 export REPRISE_MIRROR := $(or $(MIRROR),$(REPRISE_MIRROR))
 # A public ssh key to let in, or "auto": your own, else one made beside the image.
-KEY     ?= auto
+# A medium needs none: who installs from it says who may log in.
+KEY     ?=
 GOFLAGS_BUILD = -trimpath -buildvcs=false -ldflags '-s -w'
 
-.PHONY: all image run test check bench fuzz docs clean FORCE
+.PHONY: all image rig run test check bench fuzz docs clean FORCE
 all: reprise
 
 # go build decides what is out of date; make only asks it to.
@@ -19,7 +21,10 @@ reprise: FORCE
 	CGO_ENABLED=0 $(GO) build $(GOFLAGS_BUILD) -o $@ ./cmd/reprise
 
 image: reprise
-	./reprise build $(PROFILE) --authorize $(KEY) -o $(OUT)
+	./reprise build $(PROFILE) $(if $(KEY),--authorize $(KEY)) -o $(OUT)
+
+rig: reprise
+	./reprise build live-rig --authorize $(or $(KEY),auto) -o live-rig.img
 
 run: image
 	./reprise run $(OUT)

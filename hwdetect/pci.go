@@ -10,10 +10,7 @@ import (
 
 const pciDir = "sys/bus/pci/devices"
 
-var (
-	pciAddress = regexp.MustCompile(`^[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$`)
-	pciRoot    = regexp.MustCompile(`^pci[0-9a-f]{4,8}:[0-9a-f]{2}$`)
-)
+var pciAddress = regexp.MustCompile(`^[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$`)
 
 // toConventional are bridges from PCI Express to conventional PCI, for trees
 // that do not tell which devices are PCI Express.

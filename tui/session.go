@@ -122,7 +122,7 @@ const (
 func newSession(o Options) *Session {
 	s := &Session{Options: o}
 	s.Said = Said{
-		Locale: "en_US.UTF-8", KeyMap: "us", Network: netProfile, FileSystem: answers.Ext4, Encryption: answers.NoEncryption,
+		Locale: oneOf(s.locales(), "en_US.UTF-8"), KeyMap: oneOf(s.keyMaps(), "us"), Network: netProfile, FileSystem: answers.Ext4, Encryption: answers.NoEncryption,
 		LoseMember: no, Zone: "Etc/UTC",
 	}
 	if o.Medium != nil && len(o.Medium.Systems) > 0 {
@@ -130,6 +130,14 @@ func newSession(o Options) *Session {
 	}
 	s.proposePerson("")
 	return s
+}
+
+// oneOf is the wanted one of options, or the first.
+func oneOf(options []option, want string) string {
+	if len(options) == 0 || slices.ContainsFunc(options, func(o option) bool { return o.value == want }) {
+		return want
+	}
+	return options[0].value
 }
 
 // proposePerson names host and user after the system, unless a person has

@@ -121,7 +121,7 @@ func (f *form) page(s *Session, p step, width, height int) page {
 	fields := p.list(s)
 	f.focus = max(0, min(f.focus, len(fields)-1))
 	for n, fd := range fields {
-		if len(body.lines) > 0 && (fd.kind == choice || fd.kind == search || n == 0) {
+		if len(body.lines) > 0 && (fd.kind == choice || fd.kind == search || n == 0 || fields[n-1].kind != text && fields[n-1].kind != secret) {
 			body.lines = append(body.lines, "")
 		}
 		f.field(&body, fd, n == f.focus, width, height)

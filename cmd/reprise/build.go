@@ -39,23 +39,27 @@ func (a *app) buildCommand() *cobra.Command {
 	var f buildFlags
 	c := &cobra.Command{
 		Use:   "build PROFILE|FILE",
-		Short: "turn a configuration into a disk image",
-		Long: `Build the disk image of a configuration: a profile that reprise brings (live-rig)
-or a Jsonnet file. What the configuration asks for is fetched from a Debian
-mirror, checked against Debian's signature and the lock, unpacked into the store,
+		Short: "turn a configuration into a disk image or an installation medium",
+		Long: `Build the image of a configuration: a profile that reprise brings (live-rig) or a
+Jsonnet file. What the configuration asks for is fetched from a Debian mirror,
+checked against Debian's signature and the lock, unpacked into the store,
 composed, and written to a disk image that boots under UEFI and BIOS.
+
+With -o NAME.iso it becomes an installation medium, for a CD or a stick: it
+installs the machine without a network, starts it without installing, and
+carries the profiles of image.iso.systems besides.
 
 The lock is reprise.lock beside the file; for a profile it is beside the image.
 A first build writes it, later builds use it: see reprise lock and reprise update.
 The image appears whole or not at all. Nothing is done when nothing has changed.`,
-		Example: "  reprise build live-rig --authorize ~/.ssh/id_ed25519.pub -o live-rig.img",
+		Example: "  reprise build live-rig --authorize ~/.ssh/id_ed25519.pub -o live-rig.img\n  reprise build studio.jsonnet -o studio.iso",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.build(cmd.Context(), args[0], f)
 		},
 		ValidArgsFunction: completeProfiles,
 	}
-	c.Flags().StringVarP(&f.out, "output", "o", "", "image `file` to write (default NAME.img)")
+	c.Flags().StringVarP(&f.out, "output", "o", "", "image `file` to write, NAME.iso for an installation medium (default NAME.img)")
 	c.Flags().StringArrayVar(&f.authorize, "authorize", nil, "let in the owner of this public ssh key: a `file`, the key itself, or auto: your own, else one made beside the image")
 	c.Flags().StringVar(&f.lock, "lock", "", "lock `file` to use")
 	c.Flags().BoolVar(&f.frozen, "locked", false, "refuse to build when the lock does not serve the configuration")

@@ -41,11 +41,12 @@ the devices are listed, with what speaks against each; nothing is written.
 DEVICE is a whole stick, card or disk: /dev/sdb, sdb, or a link as in
 /dev/disk/by-id. One that is in use, holds the running system or is read-only is
 refused; one that is built in as well, unless --serial names its serial number.
-On a terminal its name has to be typed first, elsewhere --yes is needed.
+On a terminal its name has to be typed first, elsewhere --yes is needed. To write
+to devices you need root (sudo), or their group (disk).
 
 What was interrupted starts nothing: run it again. A regular file may stand for
 a device of its size.`,
-		Example: "  reprise flash studio.iso\n  sudo reprise flash studio.iso sdb\n  sudo reprise flash rig.img.zst /dev/sdb --serial 4C530001230504 --yes",
+		Example: "  reprise flash studio.iso\n  reprise flash studio.iso sdb\n  reprise flash rig.img.zst /dev/sdb --serial 4C530001230504 --yes",
 		Args:    cobra.RangeArgs(1, 2),
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 			if len(args) == 1 {
@@ -110,11 +111,11 @@ func (a *app) flash(ctx context.Context, o flashOptions) error {
 	if err != nil {
 		return failed(err)
 	}
-	// What needs no look into the image first: a person waits for that.
-	if err := t.Problems(t.Refusals(o.serial, im.Size)); err != nil {
+	if err := apart(im, t); err != nil {
 		return failed(err)
 	}
-	if err := apart(im, t); err != nil {
+	// What needs no look into the image first: a person waits for that.
+	if err := t.Problems(t.Refusals(o.serial, im.Size)); err != nil {
 		return failed(err)
 	}
 	if err := im.Measure(ctx, a.sink); err != nil {
@@ -200,7 +201,7 @@ func apart(im *flash.Image, t flash.Target) error {
 func cannotOpen(o flashOptions, t flash.Target, err error) error {
 	switch {
 	case errors.Is(err, flash.ErrBusy):
-		return diag.Problem{File: t.Path, Got: "is in use by something that is not known here, such as a virtual machine or a mount in another container",
+		return diag.Problem{File: t.Path, Got: "is in use: mounted, or held by something that is not known here",
 			Want: "a device that nothing uses", Do: "see what holds it: lsblk " + t.Path + "; fuser -v " + t.Path}
 	case errors.Is(err, fs.ErrPermission):
 		again := "sudo reprise flash " + o.image + " " + t.Path

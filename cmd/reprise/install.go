@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,6 +19,7 @@ import (
 	"reprise/installer/plan"
 	"reprise/internal/diag"
 	"reprise/internal/progress"
+	"reprise/tui"
 )
 
 // readMedium reads what the mounted medium carries.
@@ -31,38 +31,12 @@ func readMedium(dir string) (*plan.Medium, error) {
 	return plan.ParseMedium(data)
 }
 
-// guidedInstall is the installer for a person: stage 1 gives it a console of
-// its own as terminal and standard streams.
-func guidedInstall(_ context.Context, m stage1.Medium) (stage1.Next, error) {
-	carried, err := readMedium(m.Dir)
-	if err != nil {
-		return "", err
-	}
-	fmt.Printf("\nInstall reprise\n\nThis medium (%s) carries:\n", m.Device)
-	for _, s := range carried.Systems {
-		fmt.Printf("  %-12s %s\n", s.Name, s.Title)
-	}
-	keys := bufio.NewReader(os.Stdin)
-	for {
-		fmt.Print("\nreboot, off or shell? ")
-		line, err := keys.ReadString('\n')
-		if err != nil {
-			return "", err
-		}
-		switch strings.TrimSpace(line) {
-		case "reboot":
-			return stage1.Reboot, nil
-		case "off":
-			return stage1.PowerOff, nil
-		case "shell":
-			return stage1.Shell, nil
-		}
-	}
-}
-
 // unattendedInstall installs when answers say how. What is wrong with them
 // stands on out, everything at once, before anything is written.
 func unattendedInstall(ctx context.Context, m stage1.Medium, out io.Writer) (found bool, next stage1.Next, err error) {
+	if err := makeScratch(); err != nil {
+		return false, "", err
+	}
 	place, err := installer.FindAnswers(ctx, m.Line, m.Dir, m.Disk)
 	if place == nil && err == nil {
 		return false, "", nil
@@ -121,6 +95,7 @@ func (i *installation) carryOut(ctx context.Context, file *answers.File, passphr
 type installFlags struct {
 	medium, store, answers string
 	list, dryRun, again    bool
+	accessible             bool
 }
 
 func (a *app) installCommand() *cobra.Command {
@@ -148,6 +123,7 @@ reprise answers.`,
 	c.Flags().StringVar(&f.answers, "answers", "", "`file` that answers everything")
 	c.Flags().BoolVar(&f.list, "list", false, "list the disks with model, serial number, size and what is on them")
 	c.Flags().BoolVarP(&f.dryRun, "dry-run", "n", false, "print the plan and write nothing")
+	c.Flags().BoolVar(&f.accessible, "accessible", false, "ask in plain lines, for screen readers")
 	c.Flags().BoolVar(&f.again, "again", false, "install again what was installed by the same answers before")
 	return c
 }
@@ -158,7 +134,7 @@ func (a *app) install(ctx context.Context, f installFlags) error {
 		return err
 	}
 	if !f.list && f.answers == "" {
-		_, err := guidedInstall(ctx, m)
+		_, err := guide(ctx, m, f.accessible, tui.Leave)
 		return err
 	}
 	i, err := openInstallation(m)

@@ -46,6 +46,9 @@ type installation struct {
 
 // openInstallation reads the medium and looks at the machine.
 func openInstallation(m stage1.Medium) (*installation, error) {
+	if err := makeScratch(); err != nil {
+		return nil, err
+	}
 	carried, err := readMedium(m.Dir)
 	if err != nil {
 		return nil, err
@@ -53,6 +56,15 @@ func openInstallation(m stage1.Medium) (*installation, error) {
 	i := &installation{medium: m, carried: carried, sink: progress.Discard}
 	i.facts, err = i.look()
 	return i, err
+}
+
+// makeScratch makes the directory for temporary files, which an initramfs lacks.
+func makeScratch() error {
+	err := os.Mkdir(os.TempDir(), 0o1777)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	return err
 }
 
 // look reads the machine again: disks come and go.

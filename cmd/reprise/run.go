@@ -33,7 +33,8 @@ func (a *app) runCommand() *cobra.Command {
 		Short: "try an image in QEMU",
 		Long: `Boot an image in QEMU from the store. The serial console is this terminal; Ctrl-]
 leaves it and ends the machine. ssh is forwarded on a port of this machine that
-is printed first. The image itself is not changed unless --keep is given.
+is printed first. The image itself is not changed unless --keep is given. An
+installation medium (.iso) lies in a CD drive.
 
 With --json the event "machine" tells the port, and the serial console is on
 standard error.`,
@@ -55,8 +56,12 @@ standard error.`,
 			case secure:
 				o.Firmware = vm.SecureBoot
 			}
-			o.Disks = []vm.Disk{{Path: args[0], Keep: keep}}
-			return a.runImage(cmd.Context(), o)
+			if isMedium(args[0]) {
+				o.ISO = args[0]
+			} else {
+				o.Disks = []vm.Disk{{Path: args[0], Keep: keep}}
+			}
+			return a.runImage(cmd.Context(), args[0], o)
 		},
 	}
 	f := c.Flags()
@@ -73,15 +78,14 @@ standard error.`,
 	return c
 }
 
-func (a *app) runImage(ctx context.Context, o vm.Options) error {
-	image := o.Disks[0].Path
+func (a *app) runImage(ctx context.Context, image string, o vm.Options) error {
 	info, err := os.Stat(image)
 	if err == nil && info.IsDir() {
 		err = errors.New("it is a directory")
 	}
 	if err != nil {
 		return &diag.Failure{Code: diag.ExitFailed, Err: diag.Problem{File: image, Got: "cannot be started: " + reason(err),
-			Want: "a disk image that reprise build wrote", Do: "name it, or make one: reprise build live-rig --authorize auto -o live-rig.img"}}
+			Want: "an image that reprise build wrote", Do: "name it, or make one: reprise build live-rig --authorize auto -o live-rig.img"}}
 	}
 	packages := []string{"ovmf", "qemu-system-x86", "seabios"}
 	if o.Window {

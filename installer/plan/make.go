@@ -36,9 +36,7 @@ const luksBytes = 16 << 20
 // "disk /dev/…", "memory", "medium".
 func Make(r Request) (*Plan, error) {
 	m := &maker{Request: r}
-	for _, p := range answers.Check(r.Answers) {
-		m.problems = append(m.problems, p)
-	}
+	m.problems = append(m.problems, answers.Check(r.Answers)...)
 	system := m.system()
 	m.memory()
 	disk := m.disk()

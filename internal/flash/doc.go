@@ -13,7 +13,8 @@
 //	   MiB, where other tables and superblocks may lie
 //	2  the image from 1 MiB to its end, and the backup GPT at the device's end
 //	3  all of that is read back past the caches and compared
-//	4  the image's first MiB without its first 4 KiB, then those
+//	4  the image's first MiB from its end: from 64 KiB on, then from 4 KiB on, then
+//	   the first 4 KiB, each synced
 //	5  the first MiB is read back and compared
 //
 // Invariants:

@@ -92,6 +92,12 @@ func Targets(facts *hwdetect.Facts, loops map[string]string) []Target {
 			t.Holds = append(t.Holds, fmt.Sprintf("%s %s", what, humanize.IBytes(uint64(p.SizeBytes))))
 			t.use(node, p.Use, loops)
 		}
+		if t.Holds == nil {
+			t.Holds = []string{}
+		}
+		if t.Uses == nil {
+			t.Uses = []Use{}
+		}
 		all = append(all, t)
 	}
 	return all
@@ -158,7 +164,7 @@ func isSystem(point string) bool {
 // bytes, to t. serial is the one that the user gave, or "": it opens internal
 // disks, and nothing else does. 0 as the size leaves it out.
 func (t Target) Refusals(serial string, image int64) []Refusal {
-	var all []Refusal
+	all := []Refusal{}
 	add := func(reason Reason, got, want, do string) { all = append(all, Refusal{reason, got, want, do}) }
 	for _, u := range t.Uses {
 		got, do := u.told()
@@ -177,8 +183,10 @@ func (t Target) Refusals(serial string, image int64) []Refusal {
 		add(Serial, "has no serial number that is known", fmt.Sprintf("the device with serial number %q", serial), "choose another device")
 	case serial != "" && serial != has:
 		add(Serial, fmt.Sprintf("has the serial number %q", has), fmt.Sprintf("the device with serial number %q", serial), "choose that, or mend --serial")
+	case serial == "" && !t.Removable && slices.ContainsFunc(t.Uses, func(u Use) bool { return u.Kind == System }):
+		add(Internal, "is built in", "a stick or card", "choose another device") // its serial number would not help
 	case serial == "" && !t.Removable && known:
-		add(Internal, "is built in: a "+t.Transport.Or("disk")+" disk, not removable", "a stick or card, or the disk's serial number as well", fmt.Sprintf("if it is the right one, add --serial %s", quoted(has)))
+		add(Internal, "is built in, not removable", "a stick or card, or the disk's serial number as well", fmt.Sprintf("if it is the right one, add --serial %s", quoted(has)))
 	case serial == "" && !t.Removable:
 		add(Internal, "is built in, and has no serial number to name it by", "a stick or card", "choose another device")
 	}

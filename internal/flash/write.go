@@ -20,6 +20,9 @@ const (
 	headBytes = 1 << 20
 	// bootBytes is written at the very end: MBR and GPT header, in one write.
 	bootBytes = 4 << 10
+	// descriptors end here: those of ISO 9660, which lead to El Torito's boot
+	// catalogue, lie from 32 KiB to this at most.
+	descriptors = 64 << 10
 	// tailBytes at the device's end may hold another table's backup, or
 	// superblocks of md, ZFS and Intel's RAID.
 	tailBytes = 1 << 20
@@ -100,7 +103,7 @@ func (w *writer) run(ctx context.Context) (*Result, error) {
 	defer source.Close()
 	whole := sha256.New()
 	r := io.TeeReader(source, whole)
-	w.head = aligned(roundUp(min(size, headBytes), block))
+	w.head = aligned(max(roundUp(min(size, headBytes), block), bootBytes)) // no less than the note that it replaces
 	if _, err := io.ReadFull(r, w.head[:min(size, headBytes)]); err != nil {
 		return nil, fmt.Errorf("read %q: %w", w.image.Path, err)
 	}
@@ -306,7 +309,9 @@ func (w *writer) write(c chunk) error {
 	w.pieces = append(w.pieces, piece{c.off, int64(len(c.buf)), sha256.Sum256(c.buf)})
 	err := ErrNoZero
 	if c.zero {
-		err = w.device.Zero(c.off, int64(len(c.buf)))
+		if err = w.device.Zero(c.off, int64(len(c.buf))); err != nil {
+			err = fmt.Errorf("zero %d bytes at %d: %w", len(c.buf), c.off, err)
+		}
 	}
 	if errors.Is(err, ErrNoZero) {
 		err = w.put(c.buf, c.off)
@@ -340,19 +345,20 @@ func (w *writer) backup() error {
 	return nil
 }
 
-// finish writes the head, boot code and tables at the very end, and compares.
+// finish writes the head from its end, boot code and tables last, and compares.
 // A head that reads back wrong is taken away again.
 func (w *writer) finish(ctx context.Context) error {
-	boot := min(int64(bootBytes), int64(len(w.head)))
-	for _, part := range [][2]int64{{boot, int64(len(w.head))}, {0, boot}} {
-		if part[0] == part[1] {
+	end := int64(len(w.head))
+	for _, from := range []int64{descriptors, bootBytes, 0} {
+		if from >= end {
 			continue
 		}
-		buf := aligned(part[1] - part[0])
-		copy(buf, w.head[part[0]:part[1]])
-		if err := w.put(buf, part[0]); err != nil {
+		buf := aligned(end - from)
+		copy(buf, w.head[from:end])
+		if err := w.put(buf, from); err != nil {
 			return err
 		}
+		end = from
 		if err := w.device.Sync(); err != nil {
 			return fmt.Errorf("sync: %w", err)
 		}

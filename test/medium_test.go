@@ -1,0 +1,112 @@
+package test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"reprise/internal/vm"
+)
+
+var theMedium = sync.OnceValues(func() (string, error) {
+	dir := filepath.Join(scratch, "medium")
+	return filepath.Join(dir, "live-rig.iso"), os.Mkdir(dir, 0o755)
+})
+
+// installMedium is the installation medium of the live-rig, built once for all
+// tests. The owner of the rig's key may log in to what it carries.
+func installMedium(t *testing.T) string {
+	t.Helper()
+	r := liveRig(t)
+	iso, err := theMedium()
+	if err != nil {
+		t.Fatal(err)
+	}
+	must(t, buildLimit, "build", "live-rig", "-q", "--authorize", r.keyFile+".pub", "-o", iso)
+	return iso
+}
+
+// Keys of the boot menu on the serial line.
+const (
+	menuDown  = "\x0e" // Ctrl-N: the arrow keys are several bytes, which may come apart
+	menuEnter = "\r"
+)
+
+// notInSession are checks of the rig that a session from a medium cannot meet:
+// its disks are somebody else's.
+var notInSession = []string{"the ESP is at /efi"}
+
+// sessionChecks are what a session from the medium promises besides.
+var sessionChecks = []rigCheck{
+	has("the medium is there", "findmnt -n -o FSTYPE,OPTIONS /.reprise/medium", "iso9660 ro"),
+	has("the store is that of the medium", "findmnt -n -o FSTYPE,OPTIONS /nix/store", "squashfs ro"),
+	check("its state is in memory", "findmnt -n -o FSTYPE /var", "tmpfs"),
+	check("no disk is mounted", "findmnt -rn -o SOURCE | grep -c '^/dev/[vs]d' || true", "1"),
+	check("who sits there is logged in", "who | grep -c '^rig *ttyS0'", "1"),
+	check("and needs no password", "sudo -n grep -c '^rig::' /etc/shadow", "1"),
+	has("its lock is on the medium", "sudo -n head -n 1 /.reprise/medium/reprise/systems/live-rig.lock", "Lock: "),
+}
+
+// TestSession starts the live-rig from the medium without installing it, and
+// holds it to what the rig promises.
+func TestSession(t *testing.T) {
+	iso := installMedium(t)
+	r := liveRig(t)
+	m := boot(t, vm.Options{Disks: []vm.Disk{{Path: iso, Bus: vm.USB}}, Firmware: vm.BIOS, Accel: vm.TCG})
+	start := time.Now()
+	talk := func(expect, send string) {
+		t.Helper()
+		if err := m.Expect(expect, bootLimit); err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Send(send); err != nil {
+			t.Fatal(err)
+		}
+	}
+	talk("Rescue shell", menuDown+menuEnter)
+	talk("live-rig login: rig (automatic login)", "")
+	t.Logf("logged in after %s", time.Since(start).Round(time.Second))
+	ctx, cancel := context.WithTimeout(t.Context(), bootLimit)
+	defer cancel()
+	client, err := m.SSH(ctx, "rig", r.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	for _, check := range append(slices.Clone(rigChecks), sessionChecks...) {
+		if slices.Contains(notInSession, check.what) {
+			continue
+		}
+		got, err := vm.Output(ctx, client, check.command)
+		if err != nil {
+			t.Errorf("%s: %v", check.command, err)
+		}
+		if got = strings.TrimSpace(got); !check.good(got) {
+			t.Errorf("%s\n  %s\n  says %q, want %s", check.what, check.command, got, check.want)
+		}
+	}
+	if err := m.Shutdown(ctx, 2*time.Minute); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestMediumAgain holds that the same medium comes out again: built anew under
+// another name it is the same file, and built to the same place nothing is done.
+func TestMediumAgain(t *testing.T) {
+	iso := installMedium(t)
+	r := liveRig(t)
+	if out := must(t, buildLimit, "build", "live-rig", "-q", "--authorize", r.keyFile+".pub", "-o", iso); !strings.Contains(out, "unchanged") {
+		t.Errorf("built again: %s, want that it is unchanged", out)
+	}
+	second := filepath.Join(t.TempDir(), "second.iso")
+	lock := strings.TrimSuffix(iso, ".iso") + ".lock"
+	must(t, buildLimit, "build", "live-rig", "-q", "--authorize", r.keyFile+".pub", "--lock", lock, "-o", second)
+	if a, b := sum(t, iso), sum(t, second); a != b {
+		t.Errorf("the first medium has SHA-256 %s, the second %s", a, b)
+	}
+}
