@@ -3,6 +3,7 @@ package sandbox
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -186,7 +187,13 @@ func showRoot(root *os.File, entries []fs.DirEntry, writable bool) error {
 				err = os.Symlink(target, to)
 			}
 		case e.IsDir():
-			if err = os.Mkdir(to, 0o755); err == nil {
+			// An empty one stays part of the tmpfs, for binds below it:
+			// somebody's store in /home.
+			var empty bool
+			if empty, err = isEmpty(from); err == nil {
+				err = os.Mkdir(to, 0o755)
+			}
+			if err == nil && (writable || !empty) {
 				err = bind(from, to, writable, false)
 			}
 		case e.Type().IsRegular():
@@ -201,6 +208,19 @@ func showRoot(root *os.File, entries []fs.DirEntry, writable bool) error {
 		}
 	}
 	return nil
+}
+
+func isEmpty(dir string) (bool, error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return false, err
+	}
+	defer d.Close()
+	_, err = d.ReadDir(1)
+	if errors.Is(err, io.EOF) {
+		return true, nil
+	}
+	return false, err
 }
 
 func writeEtc(network bool) error {

@@ -117,6 +117,9 @@ func TestInside(t *testing.T) {
 	if err := os.Symlink("usr/bin", filepath.Join(tree, "bin")); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Mkdir(filepath.Join(tree, "home"), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	in := Bind{Source: dir, Target: "/in/here"}
 	tests := []struct {
 		name string
@@ -132,7 +135,8 @@ func TestInside(t *testing.T) {
 			[]string{"list", "/in", "/in/deep"}, "/in: deep file\n/in/deep: file2"},
 		{"tmpfs", Spec{Tmpfs: []string{"/tmp", "/var/x"}}, []string{"write", "/var/x/file", "x"}, ""},
 		{"a tree", Spec{Root: tree, Binds: []Bind{in}, Tmpfs: []string{"/var/tmp"}}, []string{"list", "/", "/usr/bin", "/bin", "/in/here", "/var/tmp"},
-			"/: bin dev etc in probe proc top usr var\n/usr/bin: tool\n/bin: tool\n/in/here: deep file\n/var/tmp:"},
+			"/: bin dev etc home in probe proc top usr var\n/usr/bin: tool\n/bin: tool\n/in/here: deep file\n/var/tmp:"},
+		{"below an empty directory of a tree", Spec{Root: tree, Binds: []Bind{{Source: dir, Target: "/home/me/store"}}}, []string{"list", "/home/me/store"}, "/home/me/store: deep file"},
 		{"a build's identity", Spec{Env: []string{"A=b", "PATH=/"}, Dir: "/etc"}, []string{"self"}, "1000 100 localhost /etc 022 [A=b PATH=/]"},
 		{"root's identity", Spec{AsRoot: true, Hostname: "studio"}, []string{"self"}, "0 0 studio / 022 []"},
 		{"no capabilities", Spec{}, []string{"status", "CapPrm", "CapEff", "CapInh", "CapAmb", "NoNewPrivs"},
