@@ -92,7 +92,7 @@ func TestImportsGoDown(t *testing.T) {
 		{"store/nar", "store/drv", "store/tree", "internal/deb"},
 		{"store", "store/generation", "store/sandbox", "internal/lock", "internal/resolve", "internal/archive", "internal/activation", "internal/compose", "internal/bootentry", "internal/bootmenu", "image/layout", "profiles", "initrd/kmod"},
 		{"store/realise", "internal/config", "internal/rootmount", "internal/growroot", "internal/sha256sums", "initrd/build", "initrd/blockdev", "hwdetect", "initrd/loopdev", "internal/toolbox", "internal/vm", "image", "internal/builder/spec"},
-		{"internal/effect", "initrd/stage1"},
+		{"internal/effect", "internal/flash", "initrd/stage1"},
 		{"internal/builder", "internal/recipe"},
 		{"installer"},
 		{"tui"},
