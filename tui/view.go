@@ -118,6 +118,9 @@ func (f *form) page(s *Session, p step, width, height int) page {
 	if p.text != nil {
 		body.lines = strings.Split(strings.TrimRight(p.text(s, width), "\n"), "\n")
 	}
+	if p.hint != "" {
+		body.lines = append(append(body.lines, ""), strings.Split(strings.TrimRight(wrap(p.hint, width), "\n"), "\n")...)
+	}
 	fields := p.list(s)
 	f.focus = max(0, min(f.focus, len(fields)-1))
 	for n, fd := range fields {
