@@ -27,10 +27,6 @@ import (
 // accessibleWord of the kernel line asks for plain questions.
 const accessibleWord = "reprise.accessible"
 
-// installReport is kept when an installation has failed and a person asks for
-// it.
-const installReport = installDir + "/report.txt"
-
 // guidedInstall is the installer for a person: stage 1 gives it a console of
 // its own as terminal and standard streams.
 func guidedInstall(ctx context.Context, m stage1.Medium) (stage1.Next, error) {
@@ -101,12 +97,7 @@ func (i *installation) actions() tui.Actions {
 			hash, err := bcrypt.GenerateFromPassword([]byte(password), passwordCost)
 			return string(hash), err
 		},
-		Report: func(text string) (string, error) {
-			if err := os.MkdirAll(installDir, 0o700); err != nil {
-				return "", err
-			}
-			return "in " + installReport, os.WriteFile(installReport, []byte(text), 0o600)
-		},
+		Report: i.keepReport,
 	}
 }
 
@@ -135,7 +126,7 @@ func judge(ctx context.Context, files map[string][]byte) error {
 	file := filepath.Join(dir, installer.ConfigurationFile)
 	cfg, err := config.Evaluate(ctx, file, config.EvalOptions{})
 	if err == nil {
-		var lockFile = lockPath(file, "", "")
+		lockFile := lockPath(file, "", "")
 		l, lockErr := readLock(lockFile)
 		if lockErr != nil {
 			return lockErr
