@@ -8,7 +8,6 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
-	"reprise/hwdetect"
 	"reprise/installer"
 	"reprise/installer/plan"
 )
@@ -96,8 +95,7 @@ func (m *Model) End() End { return m.end }
 // Messages of commands.
 type (
 	lookedMsg struct {
-		facts *hwdetect.Facts
-		disks []plan.Disk
+		found Looked
 		err   error
 	}
 	leftMsg struct {
@@ -130,8 +128,8 @@ func (m *Model) look() tea.Cmd {
 	m.looking = true
 	ctx, look := m.ctx, m.s.Actions.Look
 	return func() tea.Msg {
-		facts, disks, err := look(ctx)
-		return lookedMsg{facts, disks, err}
+		found, err := look(ctx)
+		return lookedMsg{found, err}
 	}
 }
 
@@ -170,11 +168,12 @@ func (m *Model) looked(msg lookedMsg) tea.Cmd {
 	m.looking = false
 	m.s.LookErr = msg.err
 	if msg.err == nil {
-		m.s.Facts, m.s.Disks = msg.facts, msg.disks
+		m.s.Looked = msg.found
+		m.s.proposePerson()
 		if m.s.disk() == nil {
 			m.s.Said.Disk, m.s.member = "", ""
 		}
-		if others := slices.DeleteFunc(slices.Clone(msg.disks), func(d plan.Disk) bool { return d.Medium }); len(others) == 1 && m.s.Said.Disk == "" {
+		if others := slices.DeleteFunc(slices.Clone(m.s.Disks), func(d plan.Disk) bool { return d.Medium }); len(others) == 1 && m.s.Said.Disk == "" {
 			m.s.Said.Disk = others[0].Path
 		}
 	}
@@ -251,7 +250,7 @@ func (m *Model) key(k tea.KeyPressMsg) tea.Cmd {
 		m.s.member = ""
 	}
 	if before != m.s.Said.Profile {
-		m.s.proposePerson(before)
+		m.s.proposePerson()
 	}
 	return nil
 }

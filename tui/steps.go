@@ -53,8 +53,8 @@ func steps() []step {
 		{id: stepMachine, title: "This machine", text: machineText, keys: "r look again"},
 		{id: stepProfile, title: "Profile", fields: profileFields, text: say("What this machine is to be. The medium carries all of it.")},
 		{id: stepDisk, title: "Disk", text: diskText, fields: diskFields, leave: probeDisk, keys: "r look again"},
-		{id: stepEncryption, title: "File system and encryption", fields: encryptionFields, keys: "Ctrl-T show or hide"},
-		{id: stepPerson, title: "Host and user", fields: personFields, leave: hashPassword, keys: "Ctrl-T show or hide"},
+		{id: stepEncryption, title: "File system and encryption", text: keysText("The passphrase is typed on an American keyboard, here and at each start."), fields: encryptionFields, keys: "Ctrl-T show or hide"},
+		{id: stepPerson, title: "Host and user", text: keysText("The keys of this machine's screen are those of an American keyboard here, and of yours once it is installed: look at a password before you go on."), fields: personFields, leave: hashPassword, keys: "Ctrl-T show or hide"},
 		{id: stepZone, title: "Time zone", fields: func(s *Session) []field {
 			return []field{{id: "zone", kind: search, label: "Time zone", options: s.zones(), value: &s.Said.Zone}}
 		}, leave: makePlan},
@@ -67,6 +67,16 @@ func steps() []step {
 // say is a text that is always the same.
 func say(sentence string) func(*Session, int) string {
 	return func(_ *Session, width int) string { return wrap(sentence, width) }
+}
+
+// keysText warns those whose keyboard is another one than the installer's.
+func keysText(sentence string) func(*Session, int) string {
+	return func(s *Session, width int) string {
+		if s.Said.KeyMap == "us" {
+			return ""
+		}
+		return wrap(sentence, width)
+	}
 }
 
 func welcomeText(s *Session, width int) string {

@@ -60,7 +60,9 @@ func (t *talk) run() (End, error) {
 		}
 		t.say("\n%s\n", p.title)
 		if p.text != nil {
-			t.say("\n%s", p.text(m.s, columns))
+			if text := p.text(m.s, columns); text != "" {
+				t.say("\n%s", text)
+			}
 		}
 		if m.complain != "" {
 			t.say("\n! %s\n", strings.TrimRight(fit(m.complain, columns-2), "\n"))
@@ -107,7 +109,7 @@ func (t *talk) step(p step) error {
 				t.m.s.member = ""
 			}
 			if t.m.s.Said.Profile != before.Profile {
-				t.m.s.proposePerson(before.Profile)
+				t.m.s.proposePerson()
 			}
 			c := fields[n].complaint()
 			if c == "" {

@@ -14,7 +14,6 @@ import (
 
 	"golang.org/x/crypto/bcrypt"
 
-	"reprise/hwdetect"
 	"reprise/initrd/stage1"
 	"reprise/installer"
 	"reprise/installer/answers"
@@ -76,12 +75,39 @@ func (i *installation) carries(pkg string) bool {
 	return false
 }
 
+// people are the users of the carried systems with numbers of people, by
+// system: names to propose.
+func (i *installation) people(ctx context.Context) map[string][]string {
+	all := map[string][]string{}
+	for _, s := range i.carried.Systems {
+		source := s.Configuration
+		if s.Files != "" {
+			source = filepath.Join(i.medium.Dir, s.Files, s.Configuration)
+		}
+		cfg, err := config.Evaluate(ctx, source, config.EvalOptions{})
+		if err != nil {
+			continue // told when it is planned with
+		}
+		for name, u := range cfg.Users.Users {
+			if u.UID >= 1000 && u.UID < 60000 { // Debian's numbers of people: adduser.conf
+				all[s.Name] = append(all[s.Name], name)
+			}
+		}
+		slices.Sort(all[s.Name])
+	}
+	return all
+}
+
 // actions are what the screens ask of this machine.
 func (i *installation) actions() tui.Actions {
+	var users map[string][]string
 	return tui.Actions{
-		Look: func(ctx context.Context) (*hwdetect.Facts, []plan.Disk, error) {
+		Look: func(ctx context.Context) (tui.Looked, error) {
 			disks, err := i.disksNow(ctx)
-			return i.facts, disks, err
+			if users == nil {
+				users = i.people(ctx)
+			}
+			return tui.Looked{Facts: i.facts, Disks: disks, Users: users}, err
 		},
 		Plan: func(_ context.Context, a answers.Answers) (*plan.Plan, error) { return i.plan(a) },
 		Files: func(ctx context.Context, p *plan.Plan) (map[string][]byte, error) {
