@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -322,7 +323,9 @@ func TestCutInTheCopy(t *testing.T) {
 		target := w.target(t, p)
 		ctx, cancel := context.WithCancel(t.Context())
 		job := w.job(p, target)
-		job.Sink = &stopping{Sink: progress.Discard, left: p.Copy.Bytes * moment / 20, stop: cancel}
+		sink := &stopping{Sink: progress.Discard, stop: cancel}
+		sink.left.Store(p.Copy.Bytes * moment / 20)
+		job.Sink = sink
 		if _, err := job.Run(ctx); !errors.Is(err, context.Canceled) {
 			t.Errorf("moment %d: %v", moment, err)
 		}
@@ -338,7 +341,7 @@ func TestCutInTheCopy(t *testing.T) {
 // stopping stops after so many bytes of a copy.
 type stopping struct {
 	progress.Sink
-	left int64
+	left atomic.Int64
 	stop func()
 }
 
@@ -355,8 +358,7 @@ type stoppingTask struct {
 }
 
 func (t *stoppingTask) Add(n int64) {
-	// Two workers may pass here at a time; a cut has no exact moment anyway.
-	if t.left -= n; t.left <= 0 {
+	if t.left.Add(-n) <= 0 {
 		t.stop()
 	}
 }

@@ -262,8 +262,8 @@ func makeWorld(t testing.TB) *world {
 	for i := range 12 {
 		others = append(others, w.add(t, fmt.Sprintf("package-%d", i), map[string]string{"usr/bin/x": strings.Repeat(fmt.Sprint(i), 1+i*20_000), "usr/share/y": "y"}, nil))
 	}
-	kernel := w.add(t, "linux-image", map[string]string{"boot/vmlinuz-6": strings.Repeat("kernel", 300_000)}, nil)
-	initrd := w.add(t, "initrd", map[string]string{"initrd": strings.Repeat("initrd", 700_000)}, nil)
+	kernel := w.add(t, "linux-image", map[string]string{"boot/vmlinuz-6": strings.Repeat("kernel", 30_000)}, nil)
+	initrd := w.add(t, "initrd", map[string]string{"initrd": strings.Repeat("initrd", 70_000)}, nil)
 	about, err := json.Marshal(builder.Boot{Version: builder.BootVersion, Host: "live-rig", KernelVersion: "6", Params: []string{"console=tty0"}})
 	if err != nil {
 		t.Fatal(err)
@@ -271,9 +271,9 @@ func makeWorld(t testing.TB) *world {
 	system := w.add(t, "system-live-rig", map[string]string{"boot.json": string(about), "kernel@": string(kernel) + "/boot/vmlinuz-6", "initrd@": string(initrd) + "/initrd"},
 		append([]storepath.Path{libc, kernel, initrd}, others...))
 	boot := map[string]storepath.Path{
-		"shim-signed":                   w.add(t, "shim", map[string]string{"usr/lib/shim/shimx64.efi.signed": strings.Repeat("shim", 200_000)}, nil),
-		"systemd-boot-efi-amd64-signed": w.add(t, "systemd-boot", map[string]string{"usr/lib/systemd/boot/efi/systemd-bootx64.efi.signed": strings.Repeat("loader", 20_000)}, nil),
-		"shim-helpers-amd64-signed":     w.add(t, "shim-helpers", map[string]string{"usr/lib/shim/mmx64.efi.signed": strings.Repeat("mm", 200_000)}, nil),
+		"shim-signed":                   w.add(t, "shim", map[string]string{"usr/lib/shim/shimx64.efi.signed": strings.Repeat("shim", 2_000)}, nil),
+		"systemd-boot-efi-amd64-signed": w.add(t, "systemd-boot", map[string]string{"usr/lib/systemd/boot/efi/systemd-bootx64.efi.signed": strings.Repeat("loader", 2_000)}, nil),
+		"shim-helpers-amd64-signed":     w.add(t, "shim-helpers", map[string]string{"usr/lib/shim/mmx64.efi.signed": strings.Repeat("mm", 2_000)}, nil),
 	}
 	closure := append(append([]storepath.Path{libc, kernel, initrd}, others...), system)
 	slices.Sort(closure)

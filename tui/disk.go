@@ -27,6 +27,9 @@ func diskText(s *Session, width int) string {
 		}
 		shown++
 	}
+	if s.member != "" {
+		b.WriteString("\n" + hang("! ", s.Said.Disk+" "+s.member, width))
+	}
 	if shown == 0 {
 		b.WriteString("\n" + wrap("No disk was found. Look at its cable, and at the firmware's setup: storage in RAID mode hides disks, AHCI shows them. r looks again.", width))
 	}
@@ -50,12 +53,12 @@ func diskFields(s *Session) []field {
 	}
 	list := []field{f}
 	if s.member != "" {
-		list = append(list, field{id: "member", kind: choice, label: "This disk " + s.member, value: &s.Said.LoseMember, options: []option{
+		list = append(list, field{id: "member", kind: choice, label: "Erase it all the same?", repeats: true, value: &s.Said.LoseMember, options: []option{
 			{value: no, label: "No: leave it as it is, and choose another disk"},
 			{value: yes, label: "Yes: erase it, although the others then lack it"},
 		}, check: func() string {
 			if s.Said.LoseMember != yes {
-				return "is not agreed to: choose another disk"
+				return "No: choose another disk"
 			}
 			return ""
 		}})
@@ -133,7 +136,7 @@ func probeDisk(s *Session) func(context.Context) (func(*Session), string) {
 				if s.Said.Disk == path {
 					s.member, s.Said.LoseMember = found[0].Got, no
 				}
-			}, found[0].Got
+			}, "Others need this disk: choose another one, or agree below."
 		}
 		return nil, complaintOf(found)
 	}

@@ -18,7 +18,6 @@ type editor struct {
 	top    int // first row that is shown
 	before string
 	size   int
-	frozen bool // only read
 }
 
 func newEditor(value string) *editor {
@@ -39,7 +38,7 @@ func (e *editor) value() string {
 	return b.String()
 }
 
-func (e *editor) changed() bool { return !e.frozen && e.value() != newEditor(e.before).value() }
+func (e *editor) changed() bool { return e.value() != newEditor(e.before).value() }
 
 // to moves to a row and keeps the column.
 func (e *editor) to(row int) {
@@ -72,13 +71,6 @@ func (e *editor) key(k tea.KeyPressMsg, page int) {
 		e.to(len(e.lines) - 1)
 		return
 	}
-	if e.frozen {
-		switch key {
-		case "left", "right", "home", "end":
-			l.key(k)
-		}
-		return
-	}
 	switch {
 	case key == "enter":
 		e.split()
@@ -103,7 +95,7 @@ func (e *editor) key(k tea.KeyPressMsg, page int) {
 
 // insert puts text at the cursor, line ends too.
 func (e *editor) insert(text string) {
-	if e.frozen || e.size+len(text) > maxText {
+	if e.size+len(text) > maxText {
 		return
 	}
 	e.size += len(text)

@@ -127,9 +127,11 @@ func newRig(t testing.TB, machine string) *rig {
 		}
 		return &installer.Result{Generation: 1}, nil
 	}
-	o := Options{Medium: carried, Ends: []End{Reboot, PowerOff, Shell}, Log: "/run/reprise/install.log", Users: map[string][]string{"live-rig": {"rig"}}}
+	o := Options{Medium: carried, Ends: []End{Reboot, PowerOff, Shell}, Log: "/run/reprise/install.log"}
 	o.Actions = Actions{
-		Look: func(context.Context) (*hwdetect.Facts, []plan.Disk, error) { return known, r.disks, nil },
+		Look: func(context.Context) (Looked, error) {
+			return Looked{known, r.disks, map[string][]string{"live-rig": {"rig"}}}, nil
+		},
 		Plan: func(_ context.Context, a answers.Answers) (*plan.Plan, error) {
 			r.plans = append(r.plans, a)
 			return plan.Make(plan.Request{Answers: a, Machine: plan.Machine{MemoryBytes: 8 * gib, Now: noon, UEFI: true}, Disks: r.disks, Medium: carried, KernelBytes: 12 << 20, InitrdBytes: 40 << 20})

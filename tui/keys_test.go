@@ -198,9 +198,9 @@ func TestDisks(t *testing.T) {
 	r.shows("is too small by", "/dev/sda")
 	r.press("down", "enter")
 	r.want(stepDisk)
-	r.shows("belongs to something larger", "No: leave it")
+	r.shows("belongs to something larger", "Others need this disk", "No: leave it")
 	r.press("tab", "enter")
-	r.shows("is not agreed to")
+	r.shows("No: choose another disk")
 	r.press("down", "enter")
 	r.want(stepEncryption)
 	if !r.m.s.answers().EraseMember {

@@ -3,12 +3,10 @@ package tui
 import (
 	"context"
 	"slices"
-	"sync"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
 
-	"reprise/hwdetect"
 	"reprise/installer"
 	"reprise/installer/plan"
 )
@@ -59,29 +57,6 @@ type Model struct {
 	work gate
 }
 
-// A gate lets work in until it is closed, and then waits for what is inside.
-type gate struct {
-	mu     sync.Mutex
-	closed bool
-	inside sync.WaitGroup
-}
-
-func (g *gate) enter() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if !g.closed {
-		g.inside.Add(1)
-	}
-	return !g.closed
-}
-
-func (g *gate) close() {
-	g.mu.Lock()
-	g.closed = true
-	g.mu.Unlock()
-	g.inside.Wait()
-}
-
 // New returns the installer on its first screen.
 func New(ctx context.Context, o Options) *Model {
 	if len(o.Ends) == 0 {
@@ -96,8 +71,7 @@ func (m *Model) End() End { return m.end }
 // Messages of commands.
 type (
 	lookedMsg struct {
-		facts *hwdetect.Facts
-		disks []plan.Disk
+		found Looked
 		err   error
 	}
 	leftMsg struct {
@@ -130,8 +104,8 @@ func (m *Model) look() tea.Cmd {
 	m.looking = true
 	ctx, look := m.ctx, m.s.Actions.Look
 	return func() tea.Msg {
-		facts, disks, err := look(ctx)
-		return lookedMsg{facts, disks, err}
+		found, err := look(ctx)
+		return lookedMsg{found, err}
 	}
 }
 
@@ -170,11 +144,12 @@ func (m *Model) looked(msg lookedMsg) tea.Cmd {
 	m.looking = false
 	m.s.LookErr = msg.err
 	if msg.err == nil {
-		m.s.Facts, m.s.Disks = msg.facts, msg.disks
+		m.s.Looked = msg.found
+		m.s.proposePerson()
 		if m.s.disk() == nil {
 			m.s.Said.Disk, m.s.member = "", ""
 		}
-		if others := slices.DeleteFunc(slices.Clone(msg.disks), func(d plan.Disk) bool { return d.Medium }); len(others) == 1 && m.s.Said.Disk == "" {
+		if others := slices.DeleteFunc(slices.Clone(m.s.Disks), func(d plan.Disk) bool { return d.Medium }); len(others) == 1 && m.s.Said.Disk == "" {
 			m.s.Said.Disk = others[0].Path
 		}
 	}
@@ -251,7 +226,7 @@ func (m *Model) key(k tea.KeyPressMsg) tea.Cmd {
 		m.s.member = ""
 	}
 	if before != m.s.Said.Profile {
-		m.s.proposePerson(before)
+		m.s.proposePerson()
 	}
 	return nil
 }
@@ -359,150 +334,6 @@ func (m *Model) change() {
 
 func (m *Model) goTo(id string) {
 	m.at = slices.IndexFunc(m.steps, func(p step) bool { return p.id == id })
-}
-
-// proceed leaves a step whose fields are right.
-func (m *Model) proceed() tea.Cmd {
-	p := m.steps[m.at]
-	if p.id == stepConfirm {
-		return m.run()
-	}
-	if p.id == stepDisk && m.s.Facts == nil && !m.looking {
-		m.complain = "The machine was not looked at: press r."
-		return nil
-	}
-	if p.leave == nil {
-		m.at++
-		return nil
-	}
-	m.gone = false
-	if m.looking {
-		m.mode, m.leaving = waiting, true
-		return nil
-	}
-	do := p.leave(m.s)
-	if do == nil {
-		m.at++
-		return nil
-	}
-	m.mode = waiting
-	ctx, stop := context.WithCancel(m.ctx)
-	m.stop = stop
-	return func() tea.Msg {
-		defer stop()
-		after, complaint := do(ctx)
-		return leftMsg{after, complaint}
-	}
-}
-
-// left is called when what a step wanted to know is known.
-func (m *Model) left(msg leftMsg) {
-	m.mode = asking
-	if m.gone {
-		m.gone = false
-		return
-	}
-	if msg.after != nil {
-		msg.after(m.s)
-	}
-	m.complain = msg.complaint
-	if msg.complaint == "" {
-		m.at++
-	}
-}
-
-// run carries the plan out. It is called from the step of the consent, and to
-// go on after a failure.
-func (m *Model) run() tea.Cmd {
-	s := m.s
-	order := Order{Plan: s.Plan, Files: s.Files}
-	if s.Plan.LUKS != nil {
-		order.Passphrase = []byte(s.Said.Passphrase)
-	}
-	ctx, stop := context.WithCancel(m.ctx)
-	m.stop, m.watch, m.mode = stop, newWatch(m.now), running
-	m.far, m.err, m.reported, m.complain = m.watch.snapshot(), nil, "", ""
-	do, sink := s.Actions.Run, m.watch
-	return tea.Batch(func() tea.Msg {
-		defer stop()
-		if !m.work.enter() {
-			return ranMsg{nil, context.Canceled}
-		}
-		defer m.work.inside.Done()
-		result, err := do(ctx, order, sink, sink.report)
-		return ranMsg{result, err}
-	}, tea.Tick(tick, func(time.Time) tea.Msg { return tickMsg{} }))
-}
-
-func (m *Model) ran(msg ranMsg) {
-	m.far = m.watch.snapshot()
-	m.result, m.err, m.asked = msg.result, msg.err, ""
-	m.mode = finished
-	if msg.err != nil {
-		m.mode = failed
-	}
-	delete(m.forms, "done")
-	delete(m.forms, "failed")
-	m.propose()
-}
-
-// edit opens a file of the configuration.
-func (m *Model) edit(name string) {
-	data, ok := m.s.Files[name]
-	if !ok {
-		m.complain = "The plan has no " + name + "."
-		return
-	}
-	m.mode, m.editing, m.editor, m.complain = editing, name, newEditor(string(data)), ""
-}
-
-func (m *Model) editKey(k tea.KeyPressMsg) tea.Cmd {
-	if k.Keystroke() == "ctrl+s" {
-		if !m.editor.changed() {
-			m.mode, m.complain = asking, ""
-			return nil
-		}
-		return m.keep()
-	}
-	m.complain = ""
-	m.editor.key(k, m.bodyHeight())
-	return nil
-}
-
-// keep takes an edited file over when it is right.
-func (m *Model) keep() tea.Cmd {
-	files := map[string][]byte{}
-	for name, data := range m.s.Files {
-		files[name] = data
-	}
-	files[m.editing] = []byte(m.editor.value())
-	check := m.s.Actions.CheckFiles
-	if check == nil {
-		return func() tea.Msg { return checkedMsg{} }
-	}
-	m.mode, m.gone = waiting, false
-	ctx, stop := context.WithCancel(m.ctx)
-	m.stop = stop
-	return func() tea.Msg {
-		defer stop()
-		if err := check(ctx, files); err != nil {
-			return checkedMsg{err.Error()}
-		}
-		return checkedMsg{}
-	}
-}
-
-func (m *Model) checked(msg checkedMsg) {
-	m.mode = editing
-	if m.gone {
-		m.gone = false
-		return
-	}
-	m.complain = msg.complaint
-	if msg.complaint == "" {
-		m.s.edited(m.editing, []byte(m.editor.value()))
-		m.mode = asking
-	}
 }
 
 func (m *Model) paste(content string) {

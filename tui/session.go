@@ -18,7 +18,7 @@ import (
 // are called one at a time, never from where the screens are drawn.
 type Actions struct {
 	// Look reads the machine and its disks anew: disks come and go.
-	Look func(context.Context) (*hwdetect.Facts, []plan.Disk, error)
+	Look func(context.Context) (Looked, error)
 	// Plan decides the installation; its error may be diag.Problems.
 	Plan func(context.Context, answers.Answers) (*plan.Plan, error)
 	// Files makes what belongs into /etc/reprise, by name.
@@ -31,6 +31,14 @@ type Actions struct {
 	Hash func(password string) (string, error)
 	// Report keeps a report of a failure and says where. nil: there is no place.
 	Report func(text string) (place string, err error)
+}
+
+// Looked is what machine and medium are found to be.
+type Looked struct {
+	Facts *hwdetect.Facts
+	Disks []plan.Disk
+	// Users are the people that a system has already, by its name.
+	Users map[string][]string
 }
 
 // An Order is an installation that a person has agreed to.
@@ -62,8 +70,6 @@ type Options struct {
 	// Zones, Locales and KeyMaps can be chosen; nil means what this package
 	// knows of.
 	Zones, Locales, KeyMaps []string
-	// Users are the people that a system has already, by its name.
-	Users map[string][]string
 	// Accessible asks in plain lines.
 	Accessible bool
 }
@@ -72,9 +78,7 @@ type Options struct {
 type Session struct {
 	Options
 
-	// Facts is nil until the machine was looked at.
-	Facts   *hwdetect.Facts
-	Disks   []plan.Disk
+	Looked  // Facts is nil until the machine was looked at
 	LookErr error
 
 	Said Said
@@ -85,6 +89,7 @@ type Session struct {
 
 	hash, hashOf string          // of the password that it was made from
 	edits        map[string]edit // by the name of the file
+	proposed     struct{ host, user string }
 	// member is what stands against the disk unless its group may lose it.
 	member string
 }
@@ -128,7 +133,7 @@ func newSession(o Options) *Session {
 	if o.Medium != nil && len(o.Medium.Systems) > 0 {
 		s.Said.Profile = o.Medium.Systems[0].Name
 	}
-	s.proposePerson("")
+	s.proposePerson()
 	return s
 }
 
@@ -141,28 +146,24 @@ func oneOf(options []option, want string) string {
 }
 
 // proposePerson names host and user after the system, unless a person has
-// named them otherwise than was proposed for the system before.
-func (s *Session) proposePerson(before string) {
-	propose := func(name string) (host, user string) {
-		host, user = "reprise", "musician"
-		if s.Medium != nil {
-			if system := s.Medium.System(name); system != nil && system.Host != "" {
-				host = system.Host
-			}
+// named them otherwise than was proposed before.
+func (s *Session) proposePerson() {
+	host, user := "reprise", "musician"
+	if s.Medium != nil {
+		if system := s.Medium.System(s.Said.Profile); system != nil && system.Host != "" {
+			host = system.Host
 		}
-		if users := s.Users[name]; len(users) > 0 {
-			user = users[0]
-		}
-		return host, user
 	}
-	oldHost, oldUser := propose(before)
-	host, user := propose(s.Said.Profile)
-	if s.Said.Host == "" || s.Said.Host == oldHost {
+	if users := s.Users[s.Said.Profile]; len(users) > 0 {
+		user = users[0]
+	}
+	if s.Said.Host == s.proposed.host {
 		s.Said.Host = host
 	}
-	if s.Said.User == "" || s.Said.User == oldUser {
+	if s.Said.User == s.proposed.user {
 		s.Said.User = user
 	}
+	s.proposed.host, s.proposed.user = host, user
 }
 
 // disk is the one that was chosen; nil when none is.

@@ -23,6 +23,7 @@ type field struct {
 	help    string
 	options []option
 	value   *string
+	repeats bool // the field before it
 	// check says what is wrong with the value, "" when nothing is. It is asked
 	// when somebody leaves the field.
 	check func() string
@@ -76,6 +77,7 @@ type step struct {
 	// complaint that keeps the person here.
 	leave func(s *Session) func(context.Context) (after func(*Session), complaint string)
 	keys  string // further keys, for the last line
+	hint  string // about keys; stands below the text of a screen
 }
 
 func (p step) list(s *Session) []field {

@@ -38,7 +38,8 @@ const title = "Install reprise"
 // steps are the screens in their order, up to the consent.
 func steps() []step {
 	return []step{
-		{id: stepWelcome, title: "Welcome", text: welcomeText},
+		{id: stepWelcome, title: "Welcome", text: welcomeText,
+			hint: "Enter goes on, Esc goes back, Tab and the arrows move. Ctrl-C leaves; it asks first."},
 		{id: stepLanguage, title: "Language", text: say("The language and the formats of the installed system. This installer speaks English."),
 			fields: func(s *Session) []field {
 				return []field{{id: "locale", kind: search, label: "Language", options: s.locales(), value: &s.Said.Locale}}
@@ -52,12 +53,13 @@ func steps() []step {
 		{id: stepMachine, title: "This machine", text: machineText, keys: "r look again"},
 		{id: stepProfile, title: "Profile", fields: profileFields, text: say("What this machine is to be. The medium carries all of it.")},
 		{id: stepDisk, title: "Disk", text: diskText, fields: diskFields, leave: probeDisk, keys: "r look again"},
-		{id: stepEncryption, title: "File system and encryption", fields: encryptionFields, keys: "Ctrl-T show or hide"},
-		{id: stepPerson, title: "Host and user", fields: personFields, leave: hashPassword, keys: "Ctrl-T show or hide"},
+		{id: stepEncryption, title: "File system and encryption", text: keysText("The passphrase is typed on an American keyboard, here and at each start."), fields: encryptionFields, keys: "Ctrl-T show or hide"},
+		{id: stepPerson, title: "Host and user", text: keysText("The keys of this machine's screen are those of an American keyboard here, and of yours once it is installed: look at a password before you go on."), fields: personFields, leave: hashPassword, keys: "Ctrl-T show or hide"},
 		{id: stepZone, title: "Time zone", fields: func(s *Session) []field {
 			return []field{{id: "zone", kind: search, label: "Time zone", options: s.zones(), value: &s.Said.Zone}}
 		}, leave: makePlan},
-		{id: stepReview, title: "Review", text: reviewText, keys: "h hardware   c configuration"},
+		{id: stepReview, title: "Review", text: reviewText, keys: "h hardware   c configuration",
+			hint: "Press h to read and edit hardware.jsonnet, c for configuration.jsonnet."},
 		{id: stepConfirm, title: "Erase and install", text: confirmText, fields: confirmFields},
 	}
 }
@@ -65,6 +67,16 @@ func steps() []step {
 // say is a text that is always the same.
 func say(sentence string) func(*Session, int) string {
 	return func(_ *Session, width int) string { return wrap(sentence, width) }
+}
+
+// keysText warns those whose keyboard is another one than the installer's.
+func keysText(sentence string) func(*Session, int) string {
+	return func(s *Session, width int) string {
+		if s.Said.KeyMap == "us" {
+			return ""
+		}
+		return wrap(sentence, width)
+	}
 }
 
 func welcomeText(s *Session, width int) string {
@@ -77,7 +89,6 @@ func welcomeText(s *Session, width int) string {
 			b.WriteString(hang(fmt.Sprintf("  %-12s ", system.Name), system.Title, width))
 		}
 	}
-	b.WriteString("\n" + wrap("Enter goes on, Esc goes back, Tab and the arrows move. Ctrl-C leaves; it asks first.", width))
 	if s.LookErr != nil {
 		b.WriteString("\n" + hang("! ", "The machine could not be looked at: "+s.LookErr.Error(), width))
 	}
@@ -218,7 +229,7 @@ func encryptionFields(s *Session) []field {
 
 // again asks a second time for a secret, and says at once when it differs.
 func again(id, label string, first, second *string) field {
-	return field{id: id, kind: secret, label: label, value: second,
+	return field{id: id, kind: secret, label: label, value: second, repeats: true,
 		live: func() string {
 			if !strings.HasPrefix(*first, *second) {
 				return "differs from the first one"
@@ -341,7 +352,7 @@ func reviewText(s *Session, width int) string {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	return text + "\n" + hang("/etc/reprise: ", strings.Join(names, ", ")+". Press h to read and edit hardware.jsonnet, which says what was chosen for this machine and why; c for configuration.jsonnet.", width)
+	return text + "\n" + hang("/etc/reprise: ", strings.Join(names, ", ")+". What was chosen for this machine, and why, stands in hardware.jsonnet.", width)
 }
 
 func confirmText(s *Session, width int) string {

@@ -35,6 +35,7 @@ type input interface {
 // Words that are typed instead of an answer.
 const (
 	wordBack  = "<"
+	wordEmpty = "-"
 	wordLeave = "!"
 )
 
@@ -44,13 +45,13 @@ var (
 )
 
 // columns is where plain lines wrap.
-const columns = 78
+const columns = 80
 
 func (t *talk) say(format string, args ...any) { fmt.Fprintf(t.out, format, args...) }
 
 func (t *talk) run() (End, error) {
 	m := t.m
-	t.say("%s\n\nPlain questions: a line answers each. An empty line takes what stands in\nbrackets, %s goes back, %s leaves.\n", title, wordBack, wordLeave)
+	t.say("%s\n\nPlain questions: a line answers each. An empty line takes what stands in\nbrackets, %s empties it; %s goes back, %s leaves.\n", title, wordEmpty, wordBack, wordLeave)
 	t.do(m.Init())
 	for m.end == "" {
 		p, ok := m.screen()
@@ -59,7 +60,9 @@ func (t *talk) run() (End, error) {
 		}
 		t.say("\n%s\n", p.title)
 		if p.text != nil {
-			t.say("\n%s", p.text(m.s, columns))
+			if text := p.text(m.s, columns); text != "" {
+				t.say("\n%s", text)
+			}
 		}
 		if m.complain != "" {
 			t.say("\n! %s\n", strings.TrimRight(fit(m.complain, columns-2), "\n"))
@@ -106,13 +109,17 @@ func (t *talk) step(p step) error {
 				t.m.s.member = ""
 			}
 			if t.m.s.Said.Profile != before.Profile {
-				t.m.s.proposePerson(before.Profile)
+				t.m.s.proposePerson()
 			}
 			c := fields[n].complaint()
 			if c == "" {
 				break
 			}
 			t.say("! %s", hang(fields[n].label+" ", c, columns-2))
+			if fields[n].repeats { // which of the two was meant, nobody knows
+				*fields[n].value = ""
+				n--
+			}
 		}
 	}
 }
@@ -149,7 +156,7 @@ func (t *talk) field(f field) error {
 		return err
 	}
 	switch {
-	case typed == "-":
+	case typed == wordEmpty:
 		*f.value = ""
 	case typed != "":
 		*f.value = typed
@@ -188,9 +195,9 @@ func (t *talk) answer(prompt string) (string, error) {
 func (t *talk) choose(f field, options []option) error {
 	t.say("%s\n", f.label)
 	for n, o := range options {
-		t.say("%s", hang(fmt.Sprintf("%3d. ", n+1), show(f, o), columns))
+		t.say("%s", fit(fmt.Sprintf("%3d. ", n+1)+strings.TrimRight(show(f, o), " "), columns))
 		for _, d := range o.detail {
-			t.say("%s", hang("       ", d, columns))
+			t.say("%s", fit("       "+d, columns))
 		}
 	}
 	now := slices.IndexFunc(options, func(o option) bool { return o.value == *f.value })

@@ -116,7 +116,12 @@ func (m *Model) page(height int) (head, keys string, body page) {
 func (f *form) page(s *Session, p step, width, height int) page {
 	body := page{y: -1}
 	if p.text != nil {
-		body.lines = strings.Split(strings.TrimRight(p.text(s, width), "\n"), "\n")
+		if text := strings.TrimRight(p.text(s, width), "\n"); text != "" {
+			body.lines = strings.Split(text, "\n")
+		}
+	}
+	if p.hint != "" {
+		body.lines = append(append(body.lines, ""), strings.Split(strings.TrimRight(wrap(p.hint, width), "\n"), "\n")...)
 	}
 	fields := p.list(s)
 	f.focus = max(0, min(f.focus, len(fields)-1))

@@ -14,7 +14,6 @@ import (
 
 	"golang.org/x/crypto/bcrypt"
 
-	"reprise/hwdetect"
 	"reprise/initrd/stage1"
 	"reprise/installer"
 	"reprise/installer/answers"
@@ -26,10 +25,6 @@ import (
 
 // accessibleWord of the kernel line asks for plain questions.
 const accessibleWord = "reprise.accessible"
-
-// installReport is kept when an installation has failed and a person asks for
-// it.
-const installReport = installDir + "/report.txt"
 
 // guidedInstall is the installer for a person: stage 1 gives it a console of
 // its own as terminal and standard streams.
@@ -80,12 +75,39 @@ func (i *installation) carries(pkg string) bool {
 	return false
 }
 
+// people are the users of the carried systems with numbers of people, by
+// system: names to propose.
+func (i *installation) people(ctx context.Context) map[string][]string {
+	all := map[string][]string{}
+	for _, s := range i.carried.Systems {
+		source := s.Configuration
+		if s.Files != "" {
+			source = filepath.Join(i.medium.Dir, s.Files, s.Configuration)
+		}
+		cfg, err := config.Evaluate(ctx, source, config.EvalOptions{})
+		if err != nil {
+			continue // told when it is planned with
+		}
+		for name, u := range cfg.Users.Users {
+			if u.UID >= 1000 && u.UID < 60000 { // Debian's numbers of people: adduser.conf
+				all[s.Name] = append(all[s.Name], name)
+			}
+		}
+		slices.Sort(all[s.Name])
+	}
+	return all
+}
+
 // actions are what the screens ask of this machine.
 func (i *installation) actions() tui.Actions {
+	var users map[string][]string
 	return tui.Actions{
-		Look: func(ctx context.Context) (*hwdetect.Facts, []plan.Disk, error) {
+		Look: func(ctx context.Context) (tui.Looked, error) {
 			disks, err := i.disksNow(ctx)
-			return i.facts, disks, err
+			if users == nil {
+				users = i.people(ctx)
+			}
+			return tui.Looked{Facts: i.facts, Disks: disks, Users: users}, err
 		},
 		Plan: func(_ context.Context, a answers.Answers) (*plan.Plan, error) { return i.plan(a) },
 		Files: func(ctx context.Context, p *plan.Plan) (map[string][]byte, error) {
@@ -101,12 +123,7 @@ func (i *installation) actions() tui.Actions {
 			hash, err := bcrypt.GenerateFromPassword([]byte(password), passwordCost)
 			return string(hash), err
 		},
-		Report: func(text string) (string, error) {
-			if err := os.MkdirAll(installDir, 0o700); err != nil {
-				return "", err
-			}
-			return "in " + installReport, os.WriteFile(installReport, []byte(text), 0o600)
-		},
+		Report: i.keepReport,
 	}
 }
 
@@ -135,7 +152,7 @@ func judge(ctx context.Context, files map[string][]byte) error {
 	file := filepath.Join(dir, installer.ConfigurationFile)
 	cfg, err := config.Evaluate(ctx, file, config.EvalOptions{})
 	if err == nil {
-		var lockFile = lockPath(file, "", "")
+		lockFile := lockPath(file, "", "")
 		l, lockErr := readLock(lockFile)
 		if lockErr != nil {
 			return lockErr

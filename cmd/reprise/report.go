@@ -1,0 +1,77 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"reprise/initrd/blockdev"
+	"reprise/installer"
+	"reprise/internal/atomicfile"
+)
+
+// Places of the report of an installation that has failed: in memory, and on a
+// stick that can be written.
+const (
+	installReport = installDir + "/report.txt"
+	stickReport   = "reprise.report.txt"
+)
+
+// keepReport writes a report with the log behind it, and says where.
+func (i *installation) keepReport(text string) (place string, err error) {
+	if log, err := os.ReadFile(installLog); err == nil {
+		text += "\nLog\n" + string(log)
+	}
+	if err := os.MkdirAll(installDir, 0o700); err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(installReport, []byte(text), 0o600); err != nil {
+		return "", err
+	}
+	place = "in " + installReport
+	system := blockdev.System{Sys: os.DirFS("/sys"), Open: func(name string) (blockdev.Disk, error) { return os.Open("/dev/" + name) }}
+	devices, err := system.List(true)
+	if err != nil {
+		return place + ", in memory", nil
+	}
+	for _, d := range sticks(devices, strings.TrimPrefix(i.medium.Disk, "/dev/")) {
+		if err := writeOn(d, stickReport, []byte(text)); err == nil {
+			return place + fmt.Sprintf(" and on /dev/%s (%s), as %s", d.Name, d.Label, stickReport), nil
+		}
+	}
+	return place + ", in memory: no stick can be written", nil
+}
+
+// sticks are the file systems that a report may be written to: further ones
+// of the medium's own disk, and those with the label of answers. No other disk
+// is written to. The medium's own partitions are 1 and 2.
+func sticks(devices []blockdev.Device, disk string) []blockdev.Device {
+	var list []blockdev.Device
+	for _, d := range devices {
+		own := d.Disk == disk && disk != "" && d.Number > 2
+		if slices.Contains([]string{"vfat", "exfat", "ext4"}, d.Type) && (own || strings.EqualFold(d.Label, installer.DataLabel)) {
+			list = append(list, d)
+		}
+	}
+	return list
+}
+
+// writeOn writes one file to the file system of a device that is not mounted.
+func writeOn(d blockdev.Device, name string, data []byte) error {
+	dir, err := os.MkdirTemp("", "reprise-report-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(dir)
+	if err := unix.Mount("/dev/"+d.Name, dir, d.Type, unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
+		return &os.PathError{Op: "mount", Path: "/dev/" + d.Name, Err: err}
+	}
+	err = atomicfile.WriteBytes(dir+"/"+name, 0o644, data)
+	if unmounted := unix.Unmount(dir, 0); err == nil {
+		err = unmounted
+	}
+	return err
+}
