@@ -23,8 +23,9 @@ import (
 	"reprise/internal/diag"
 )
 
-// DataLabel is the label of a file system on which answers are looked for.
-const DataLabel = "REPRISE-DATA"
+// DataLabel is the label of a file system on which answers are looked for: of
+// 11 characters, which is what FAT takes.
+const DataLabel = "REPRISEDATA"
 
 // Words of the kernel line.
 const (

@@ -79,6 +79,9 @@ func (i *installation) carryOut(ctx context.Context, file *answers.File, passphr
 		sink.Note("%s", note)
 	}
 	files, err := i.configuration(ctx, p)
+	if err == nil {
+		err = judge(ctx, files)
+	}
 	if err != nil {
 		return failed(err)
 	}

@@ -18,7 +18,7 @@ func TestReportGoesToSticksAlone(t *testing.T) {
 		device("sda3", "sda", 3, "vfat", "NOTES"),
 		device("sdb1", "sdb", 1, "vfat", "reprise-data"),
 		device("sdc1", "sdc", 3, "ext4", "home"),
-		device("sdd1", "sdd", 1, "ntfs", "REPRISE-DATA"),
+		device("sdd1", "sdd", 1, "ntfs", "REPRISEDATA"),
 	}
 	got := ""
 	for _, d := range sticks(devices, "sda") {

@@ -135,7 +135,8 @@ func (l *Layout) system(end int64) error {
 	stop := end
 	if l.esp.size > 0 {
 		stop = l.esp.offset
-		add(2, "ESP", typeESP, l.esp.offset, l.esp.size)
+		// Not "ESP": an installed machine finds its own by that name.
+		add(2, "REPRISE-ESP", typeESP, l.esp.offset, l.esp.size)
 	}
 	if n := l.places[l.image.Partition]; n != nil {
 		after := roundUp(n.offset+n.size, Sector)

@@ -90,12 +90,12 @@ func TestGolden(t *testing.T) {
 		change func(*Image)
 		want   string
 	}{
-		"sample":    {func(*Image) {}, "e9991191b6e29005fea3fc2e4a022473dfb4d56a165bcc58eb499e089d24d030"},
-		"partition": {func(im *Image) { im.Partition = "reprise/store.squashfs" }, "2b28282f7a5c1f5ba94966cd2cf56400fe87c333e87a86b8c1e980b813becca8"},
+		"sample":    {func(*Image) {}, "930dc472b7f37d2a00d0e7ffdb537448e7ddc99d440c9cbd3d0989b038f97b15"},
+		"partition": {func(im *Image) { im.Partition = "reprise/store.squashfs" }, "ccf5e38d915adce031445c5659de17d60903b38e56090ac1e387ca582f389560"},
 		"no boot": {func(im *Image) {
 			im.BIOS, im.MBR, im.ESP, im.Sums, im.Time = "", nil, Source{}, "", time.Time{}
 		}, "932393bf923535c6c1684cf03dd5c3bd810c59add39b7c118edea40510e120bd"},
-		"UEFI alone": {func(im *Image) { im.BIOS, im.MBR = "", nil }, "75b7220148ac7f242d91ba4c709c097c6be23a8161d842d55864b63a0650eac3"},
+		"UEFI alone": {func(im *Image) { im.BIOS, im.MBR = "", nil }, "47c0e48e6345ce68e98fa37be1b0099ad3ac9a46a7e92ca6a72b777329a02e06"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			im := sample()

@@ -142,8 +142,9 @@ const abandoned = 24 * time.Hour
 
 // Prune removes the cache files in the directory cache of paths that keep
 // does not want, those that another version of this package made, those that
-// are damaged, and what was left unfinished a day ago. It returns how many bytes became free. A Pack or WriteTo
-// that runs at the same time makes anew what it misses.
+// are damaged, and what was left unfinished a day ago. It returns how many bytes
+// became free. A Pack or WriteTo that runs at the same time makes anew what it
+// misses.
 func Prune(ctx context.Context, cache string, keep func(name string) bool) (freed int64, err error) {
 	entries, err := os.ReadDir(cache)
 	if errors.Is(err, os.ErrNotExist) {

@@ -3,7 +3,7 @@ package answers
 // Example is a file of answers with all that can be said in it.
 const Example = `// Answers for the installer: nobody has to press a key. Put this file as
 // reprise.answers.json on the stick, or on any stick with the label
-// REPRISE-DATA; or name its address on the kernel line: reprise.answers=URL.
+// REPRISEDATA; or name its address on the kernel line: reprise.answers=URL.
 //
 //   reprise answers check reprise.answers.json
 //
