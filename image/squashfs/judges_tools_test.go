@@ -23,6 +23,7 @@ import (
 	"github.com/cavaliergopher/cpio"
 	"golang.org/x/sys/unix"
 
+	"reprise/internal/toolbox"
 	"reprise/internal/vm"
 	"reprise/store/sandbox"
 )
@@ -401,11 +402,11 @@ type machines struct {
 }
 
 func (t machines) Run(ctx context.Context, c vm.Command) error {
-	spec := sandbox.Spec{Root: t.root, AsRoot: true, Tmpfs: []string{"/tmp"}, Argv: c.Argv, Env: c.Env, Stdin: c.Stdin, Stdout: c.Stdout, Stderr: c.Stderr, Network: true}
+	spec := sandbox.Spec{Root: t.root, AsRoot: true, Tmpfs: []string{"/tmp"}, Argv: c.Argv, Env: c.Env, Stdin: c.Stdin, Stdout: c.Stdout, Network: true}
 	for _, b := range append(c.Binds, t.binds...) {
 		spec.Binds = append(spec.Binds, sandbox.Bind{Source: b.Source, Target: b.Target, Writable: b.Writable, Device: b.Device})
 	}
-	return sandbox.Run(ctx, spec)
+	return toolbox.Run(ctx, spec)
 }
 
 // guest is what runs in the machine: it mounts each disk and tells the sums
