@@ -16,7 +16,7 @@ func TestReportGoesToSticksAlone(t *testing.T) {
 		device("sda", "", 0, "iso9660", "REPRISE"),
 		device("sda2", "sda", 2, "vfat", "REPRISE-ESP"), // what the medium boots from
 		device("sda3", "sda", 3, "vfat", "NOTES"),
-		device("sdb1", "sdb", 1, "vfat", "reprise-data"),
+		device("sdb1", "sdb", 1, "vfat", "reprisedata"),
 		device("sdc1", "sdc", 3, "ext4", "home"),
 		device("sdd1", "sdd", 1, "ntfs", "REPRISEDATA"),
 	}
