@@ -54,7 +54,7 @@ func TestMediumSatisfiesItsJudges(t *testing.T) {
 		`El Torito img opts :   1  boot-info-table grub2-boot-info`,
 		`El Torito boot img :   2  UEFI  y   none`,
 		"System area summary: MBR protective-msdos-label grub2-mbr cyl-align-off GPT",
-		"GPT partname local :   1  iso", "GPT partname local :   2  ESP",
+		"GPT partname local :   1  iso", "GPT partname local :   2  REPRISE-ESP",
 	} {
 		if !strings.Contains(said, want) {
 			t.Errorf("xorriso does not say %q:\n%s", want, said)

@@ -181,9 +181,9 @@ func TestMediumBoots(t *testing.T) {
 		{"CD, BIOS", vm.Options{ISO: out, Firmware: vm.BIOS}, "", []string{install, "the medium is sr0"}},
 		{"CD, UEFI", vm.Options{ISO: out, ISOBus: vm.SCSI, Firmware: vm.UEFI}, down + down + "\r", []string{"reprise.mode=check panic=10", "the medium is sr0"}},
 		{"USB, BIOS", vm.Options{Disks: append(stick(out), vm.Disk{Path: other}), Firmware: vm.BIOS}, down + down + down + "\r",
-			[]string{"reprise.mode=rescue panic=10", "the medium is sda", "partition iso", "partition ESP"}},
+			[]string{"reprise.mode=rescue panic=10", "the medium is sda", "partition iso", "partition REPRISE-ESP"}},
 		{"USB, UEFI", vm.Options{Disks: stick(out), Firmware: vm.UEFI}, down + "\r",
-			[]string{"reprise.mode=live reprise.system=/nix/store/00000000000000000000000000000000-system-studio threadirqs panic=10", "the medium is sda", "partition iso", "partition ESP"}},
+			[]string{"reprise.mode=live reprise.system=/nix/store/00000000000000000000000000000000-system-studio threadirqs panic=10", "the medium is sda", "partition iso", "partition REPRISE-ESP"}},
 		{"USB, Secure Boot", vm.Options{Disks: stick(out), Firmware: vm.SecureBoot}, "", []string{install, "the medium is sda"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
