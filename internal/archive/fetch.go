@@ -272,7 +272,8 @@ func explainDisk(err error, dir string) error {
 		err, dir, humanize.IBytes(uint64(st.Bavail)*uint64(st.Bsize)))
 }
 
-// sweepPartials removes what nobody came back for.
+// sweepPartials removes what nobody came back for. A file that is locked is in
+// use whatever its age: on its way into a store its time is the store's, 1970.
 func (c *Client) sweepPartials() {
 	dir := filepath.Join(c.Dir, "partial")
 	entries, err := os.ReadDir(dir)
@@ -280,8 +281,17 @@ func (c *Client) sweepPartials() {
 		return
 	}
 	for _, e := range entries {
-		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > partialAge {
-			os.Remove(filepath.Join(dir, e.Name()))
+		if info, err := e.Info(); err != nil || time.Since(info.ModTime()) <= partialAge || !info.Mode().IsRegular() {
+			continue
 		}
+		name := filepath.Join(dir, e.Name())
+		f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW, 0)
+		if err != nil {
+			continue
+		}
+		if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
+			os.Remove(name)
+		}
+		f.Close()
 	}
 }

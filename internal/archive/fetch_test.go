@@ -555,6 +555,39 @@ func TestFetchCancelled(t *testing.T) {
 	}
 }
 
+// A file on its way into the store has the store's time, 1970: another run must
+// not take it for one that nobody came back for.
+func TestFetchLeavesWhatIsInUse(t *testing.T) {
+	m := newMirror(t)
+	files := m.pool(1000, 2000)
+	c, other := m.client(t), m.client(t)
+	other.Dir = c.Dir
+	held, err := c.openPartial(files[0].SHA256, files[0].Size) // c's own name is taken, too
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.close(false)
+	check := func(_ File, tmp string) error {
+		for _, name := range []string{tmp, held.file.Name()} {
+			if err := os.Chtimes(name, time.Unix(1, 0), time.Unix(1, 0)); err != nil {
+				return err
+			}
+		}
+		if err := other.Fetch(t.Context(), files[1:], func(File, string) error { return nil }); err != nil {
+			return err
+		}
+		for _, name := range []string{tmp, held.file.Name()} {
+			if _, err := os.Lstat(name); err != nil {
+				t.Error(err)
+			}
+		}
+		return nil
+	}
+	if err := c.Fetch(t.Context(), files[:1], check); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestFetchStoreFails(t *testing.T) {
 	m := newMirror(t)
 	files := m.pool(2<<20, 100)

@@ -53,8 +53,10 @@ func (c *Client) openPartial(sha256Hex string, want int64) (*partial, error) {
 			// stopped, and the bytes would have to be fetched all the same.
 			p.file.Close()
 			p.own = true
-			p.file, err = os.CreateTemp(dir, sha256Hex+".*")
-			return p, err
+			if p.file, err = os.CreateTemp(dir, sha256Hex+".*"); err != nil {
+				return nil, err
+			}
+			return p, unix.Flock(int(p.file.Fd()), unix.LOCK_EX) // see sweepPartials
 		}
 		// The name may have been moved away between open and lock.
 		here, err1 := p.file.Stat()
