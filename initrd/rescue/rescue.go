@@ -162,6 +162,9 @@ func New(stdin io.Reader, stdout, stderr io.Writer) (*Shell, error) {
 	return &Shell{runner: runner, stderr: stderr}, nil
 }
 
+// failure is the statement "false".
+var failure = &syntax.Stmt{Cmd: &syntax.CallExpr{Args: []*syntax.Word{{Parts: []syntax.WordPart{&syntax.Lit{Value: "false"}}}}}}
+
 // Run runs a script and returns its exit status. Errors of the script and of
 // its commands are told on stderr.
 func (s *Shell) Run(ctx context.Context, script string) int {
@@ -182,12 +185,13 @@ func (s *Shell) Run(ctx context.Context, script string) int {
 			status = int(exit)
 		default:
 			fmt.Fprintln(s.stderr, "rescue:", err)
-			status = 1
+			// A bare exit ends as the last command did. That must not be by
+			// this error, or it would fail with it and nobody could leave.
+			_ = s.runner.Run(context.WithoutCancel(ctx), failure)
+			return 1
 		}
-		// The interpreter calls it an exit, too, when ctx has ended or a pipe
-		// cannot be made; nobody has left then.
 		if s.runner.Exited() {
-			s.left = err == nil || errors.As(err, &exit)
+			s.left = true
 			break
 		}
 		if ctx.Err() != nil {
