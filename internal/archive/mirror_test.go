@@ -158,6 +158,14 @@ func (m *mirror) set(path, content string) {
 	m.files[path] = content
 }
 
+// drop takes a file away. A request that a client gave up may still be looking
+// at the files.
+func (m *mirror) drop(path string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.files, path)
+}
+
 func (m *mirror) answerWith(f func(w http.ResponseWriter, r *http.Request, content string, ok bool) bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
