@@ -377,8 +377,8 @@ func TestFetchUnknownLength(t *testing.T) {
 func TestFetchGone(t *testing.T) {
 	m := newMirror(t)
 	files := m.pool(5<<20, 100, 200, 300, 400, 500, 600, 700, 800, 900)
-	m.drop("/debian/"+files[0].PoolPath)
-	m.drop("/debian/"+files[3].PoolPath)
+	m.drop("/debian/" + files[0].PoolPath)
+	m.drop("/debian/" + files[3].PoolPath)
 	files[4].Suite = "trixie-security" // whose base has none at all
 	c, k := m.client(t), newKeeper(t)
 	c.Connections = 1

@@ -185,7 +185,7 @@ func TestIndexWrongContent(t *testing.T) {
 	}
 
 	// Without by-hash the plain name is asked, and has to be right as well.
-	m.drop(dir+"by-hash/SHA256/"+hexSum(good))
+	m.drop(dir + "by-hash/SHA256/" + hexSum(good))
 	m.set(dir+"Packages.xz", strings.ToUpper(good))
 	if _, err := c.Index(t.Context(), nil); !errors.Is(err, errWrong) {
 		t.Errorf("error %v, want one of wrong content", err)
@@ -207,7 +207,7 @@ func TestIndexWrongContent(t *testing.T) {
 		t.Errorf("with a damaged cache: %v, %v", x, err)
 	}
 
-	m.drop(dir+"Packages.xz")
+	m.drop(dir + "Packages.xz")
 	os.Remove(kept)
 	if _, err := c.Index(t.Context(), nil); !isGone(err) || !strings.Contains(err.Error(), "404") {
 		t.Errorf("error %v, want one of a missing file", err)
