@@ -18,18 +18,16 @@ import (
 	"reprise/installer"
 	"reprise/installer/answers"
 	"reprise/installer/plan"
+	"reprise/internal/bootmenu"
 	"reprise/internal/config"
 	"reprise/internal/progress"
 	"reprise/tui"
 )
 
-// accessibleWord of the kernel line asks for plain questions.
-const accessibleWord = "reprise.accessible"
-
 // guidedInstall is the installer for a person: stage 1 gives it a console of
 // its own as terminal and standard streams.
 func guidedInstall(ctx context.Context, m stage1.Medium) (stage1.Next, error) {
-	plain := slices.Contains(strings.Fields(m.Line), accessibleWord)
+	plain := slices.Contains(strings.Fields(m.Line), bootmenu.AccessibleParam)
 	end, err := guide(ctx, m, plain, tui.Reboot, tui.PowerOff, tui.Shell)
 	if err != nil {
 		return "", err

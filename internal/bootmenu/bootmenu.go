@@ -5,12 +5,18 @@
 //	Try … without installing            one for each system that can be tried
 //	Check this medium
 //	Rescue shell
+//	Install reprise with plain questions …  key a
+//
+// Two notes sound when the menu is there: who cannot see it presses a, and is
+// asked in plain lines. The medium has no speech and no driver of a Braille
+// display: a screen reader listens on the serial line or over ssh.
 //
 // The menu is on the screen and, where the machine has a first serial port,
 // on that too, at 115,200 baud. Every entry gives the kernel both consoles.
 // Which is which, stage 1 learns from the kernel line:
 //
 //	reprise.medium=LABEL=REPRISE reprise.mode=install|live|check|rescue
+//	reprise.accessible     the installer asks in plain lines
 package bootmenu
 
 import (
@@ -36,6 +42,8 @@ const (
 	MediumParam = "reprise.medium"
 	ModeParam   = "reprise.mode"
 	SystemParam = "reprise.system"
+	// AccessibleParam has no value: it asks for plain lines.
+	AccessibleParam = "reprise.accessible"
 )
 
 // Modes that stage 1 knows.
@@ -45,6 +53,9 @@ const (
 	Check   = "check"
 	Rescue  = "rescue"
 )
+
+// Accessible is the entry that installs with plain questions.
+const Accessible = "accessible"
 
 // Consoles are on every kernel line; what the kernel says goes to both. The
 // last one is /dev/console, or the screen where there is no serial port.
@@ -78,7 +89,7 @@ type System struct {
 // the menu uses and what a person at GRUB's prompt needs.
 var modules = []string{
 	"biosdisk", "iso9660", "part_gpt", "part_msdos", "normal", "configfile", "linux", "search", "search_fs_file", "search_label",
-	"test", "echo", "serial", "terminal", "minicmd", "reboot", "halt", "sleep", "true", "ls", "cat",
+	"test", "echo", "play", "serial", "terminal", "minicmd", "reboot", "halt", "sleep", "true", "ls", "cat",
 }
 
 // Modules returns the modules of GRUB's image for BIOS.
@@ -111,9 +122,10 @@ fi
 set timeout_style=menu
 set timeout=%d
 set default=%s
+play 960 440 1 0 1 660 1
 `, cmp.Or(o.Timeout, DefaultTimeout), Install)
 	for _, e := range entries(o) {
-		fmt.Fprintf(&b, "\nmenuentry %s --id %s {\n  echo 'Loading ...'\n  linux /%s", quote(e.title), quote(e.id), cmp.Or(e.kernel, Kernel))
+		fmt.Fprintf(&b, "\nmenuentry %s --id %s%s {\n  echo 'Loading ...'\n  linux /%s", quote(e.title), quote(e.id), e.hotkey(), cmp.Or(e.kernel, Kernel))
 		for _, word := range e.words {
 			b.WriteString(" " + quote(word))
 		}
@@ -127,6 +139,14 @@ type menuEntry struct {
 	words     []string
 
 	kernel, initrd string // "" for Kernel and Initrd
+	key            string // chooses and starts it; "" for none
+}
+
+func (e menuEntry) hotkey() string {
+	if e.key == "" {
+		return ""
+	}
+	return " --hotkey " + e.key
 }
 
 func entries(o Options) []menuEntry {
@@ -145,6 +165,7 @@ func entries(o Options) []menuEntry {
 	return append(list,
 		menuEntry{title: "Check this medium", id: Check, words: line(Check)},
 		menuEntry{title: "Rescue shell", id: Rescue, words: line(Rescue)},
+		menuEntry{title: "Install reprise with plain questions, for screen readers (key a)", id: Accessible, key: "a", words: line(Install, AccessibleParam)},
 	)
 }
 
@@ -183,7 +204,7 @@ func check(o Options) error {
 				say("%skernel parameter %q: want visible characters", who, word)
 			case strings.ContainsAny(word, "\"'\\ "):
 				say("%skernel parameter %q: quotes, backslashes and spaces do not reach the kernel unchanged", who, word)
-			case strings.HasPrefix(word, MediumParam+"="), strings.HasPrefix(word, ModeParam+"="), strings.HasPrefix(word, SystemParam+"="):
+			case strings.HasPrefix(word, MediumParam+"="), strings.HasPrefix(word, ModeParam+"="), strings.HasPrefix(word, SystemParam+"="), word == AccessibleParam:
 				say("%skernel parameter %q is set by the menu alone", who, word)
 			}
 		}

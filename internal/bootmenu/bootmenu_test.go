@@ -39,11 +39,11 @@ func TestGRUB(t *testing.T) {
 
 func TestGRUBTellsEveryProblem(t *testing.T) {
 	_, err := GRUB(Options{
-		Label: "my stick", Timeout: -1, Params: []string{"a b", "", "x='y'", "reprise.mode=live", strings.Repeat("z", 2048)},
+		Label: "my stick", Timeout: -1, Params: []string{"a b", "", "x='y'", "reprise.mode=live", AccessibleParam, strings.Repeat("z", 2048)},
 		Live: []System{{Name: "bad name", Path: "no/path", Params: []string{"tab\t"}, Kernel: "/boot/'k"}, {Name: "a", Path: "/p"}, {Name: "a", Path: "/p"}},
 	})
 	for _, want := range []string{
-		`label "my stick"`, "-1 seconds", `parameter "a b"`, `parameter ""`, `"x='y'"`, `"reprise.mode=live" is set`,
+		`label "my stick"`, "-1 seconds", `parameter "a b"`, `parameter ""`, `"x='y'"`, `"reprise.mode=live" is set`, `"reprise.accessible" is set`,
 		`system "bad name": want`, `path "no/path"`, `system "bad name": kernel parameter "tab\t"`, `system "a" is there twice`, `file "/boot/'k"`, "wants an initramfs of its own", `kernel line of "Rescue shell"`,
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {

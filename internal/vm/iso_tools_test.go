@@ -179,6 +179,7 @@ func TestMediumBoots(t *testing.T) {
 		want []string
 	}{
 		{"CD, BIOS", vm.Options{ISO: out, Firmware: vm.BIOS}, "", []string{install, "the medium is sr0"}},
+		{"CD, BIOS, key a", vm.Options{ISO: out, Firmware: vm.BIOS}, "a", []string{"reprise.mode=install reprise.accessible panic=10"}},
 		{"CD, UEFI", vm.Options{ISO: out, ISOBus: vm.SCSI, Firmware: vm.UEFI}, down + down + "\r", []string{"reprise.mode=check panic=10", "the medium is sr0"}},
 		{"USB, BIOS", vm.Options{Disks: append(stick(out), vm.Disk{Path: other}), Firmware: vm.BIOS}, down + down + down + "\r",
 			[]string{"reprise.mode=rescue panic=10", "the medium is sda", "partition iso", "partition REPRISE-ESP"}},
