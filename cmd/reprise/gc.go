@@ -11,17 +11,20 @@ import (
 	"slices"
 	"strings"
 
+	"reprise/image/squashfs"
 	"reprise/internal/toolbox"
 	"reprise/store"
+	"reprise/store/storepath"
 	"reprise/store/tree"
 )
 
 // collected is what reprise store gc removed, or would remove.
 type collected struct {
 	store.Report
-	Trees  []toolbox.Dead // roots of programs
-	Images []string       // places of images that are gone, whose roots went
-	Failed []string       // names of directories that --keep-failed left
+	Trees  []toolbox.Dead  // roots of programs
+	Images []string        // places of images that are gone, whose roots went
+	Failed []string        // names of directories that --keep-failed left
+	Media  squashfs.Pruned // what paths are in media, compressed
 }
 
 // fields are what --json tells of it.
@@ -36,6 +39,7 @@ func (c *collected) fields(dryRun bool) fields {
 	return fields{
 		"dryRun": dryRun, "bytes": c.Bytes, "paths": paths, "trees": trees,
 		"images": append([]string{}, c.Images...), "failed": append([]string{}, c.Failed...),
+		"compressed": c.Media.Files,
 	}
 }
 
@@ -49,6 +53,7 @@ func (c *collected) others() string {
 		{len(c.Trees), "tool root", "tool roots"},
 		{len(c.Images), "record of an image that is gone", "records of images that are gone"},
 		{len(c.Failed), "failed build", "failed builds"},
+		{c.Media.Files, "path compressed for media", "paths compressed for media"},
 	} {
 		switch {
 		case what.n == 1:
@@ -102,7 +107,33 @@ func (a *app) collect(ctx context.Context, s *store.Store, dryRun bool) (*collec
 		c.Failed = append(c.Failed, e.Name())
 		bytes += size
 	}
-	c.Report, err = s.Collect(ctx, store.CollectOptions{DryRun: dryRun, Without: roots, Sink: a.sink})
-	c.Bytes += bytes
+	if c.Report, err = s.Collect(ctx, store.CollectOptions{DryRun: dryRun, Without: roots, Sink: a.sink}); err != nil {
+		return c, err
+	}
+	c.Media, err = pruneMedia(ctx, s, c.Paths, dryRun)
+	c.Bytes += bytes + c.Media.Bytes
 	return c, err
+}
+
+// pruneMedia removes the compressed blocks of paths that are not in the store,
+// or not there once dead has gone.
+func pruneMedia(ctx context.Context, s *store.Store, dead []store.Dead, dryRun bool) (squashfs.Pruned, error) {
+	gone := make(map[string]bool, len(dead))
+	for _, d := range dead {
+		gone[d.Base] = true
+	}
+	var unknown error
+	pruned, err := squashfs.Prune(ctx, s.StateDir("squashfs"), dryRun, func(name string) bool {
+		p, err := storepath.ParseBase(name)
+		if err != nil || dryRun && gone[name] {
+			return false
+		}
+		valid, err := s.Valid(ctx, p)
+		if err != nil {
+			unknown = err
+			return true
+		}
+		return valid[p]
+	})
+	return pruned, errors.Join(unknown, err)
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"reprise/image/squashfs"
 	"reprise/internal/progress"
 	"reprise/store"
 	"reprise/store/storepath"
@@ -114,7 +115,8 @@ func TestCollectImages(t *testing.T) {
 	}
 }
 
-// TestCollectDryRun wants the same figures from a dry run as from the other.
+// TestCollectDryRun wants the same figures from a dry run as from the other,
+// and what is remembered of a path that stays to stay too.
 func TestCollectDryRun(t *testing.T) {
 	ctx, dir := context.Background(), t.TempDir()
 	s, err := store.Open(ctx, filepath.Join(dir, "store"))
@@ -144,6 +146,17 @@ func TestCollectDryRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
+	kept, err := s.AddText(ctx, "kept", []byte("kept"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Media were made of one path that goes and of one that stays.
+	blocks := squashfs.Options{Cache: s.StateDir("squashfs")}
+	for _, p := range []storepath.Path{p, kept} {
+		if _, err := squashfs.Pack(ctx, []squashfs.Path{{Name: p.Base(), Dir: s.Real(p)}}, blocks); err != nil {
+			t.Fatal(err)
+		}
+	}
 	a := &app{sink: progress.Discard}
 	var figures []string
 	for _, dryRun := range []bool{true, true, false} {
@@ -156,8 +169,12 @@ func TestCollectDryRun(t *testing.T) {
 			t.Fatal(err)
 		}
 		figures = append(figures, string(data))
-		if len(c.Paths) != 1 || len(c.Images) != 1 || c.others() != ", 1 record of an image that is gone" {
+		want := ", 1 record of an image that is gone, 1 path compressed for media"
+		if len(c.Paths) != 1 || len(c.Images) != 1 || c.others() != want || c.Media.Bytes == 0 || c.Bytes < c.Media.Bytes {
 			t.Errorf("dry run %v: %s", dryRun, data)
+		}
+		if left, err := os.ReadDir(blocks.Cache); err != nil || dryRun && len(left) != 2 || !dryRun && len(left) != 1 {
+			t.Errorf("dry run %v leaves %v of media, %v", dryRun, left, err)
 		}
 	}
 	if len(slices.Compact(figures)) != 1 {

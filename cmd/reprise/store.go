@@ -68,7 +68,8 @@ func (a *app) storeCommand() *cobra.Command {
 		Use: "gc", Short: "remove what nothing needs any more",
 		Long: `Remove the paths that no root reaches: images built since and running work keep
 theirs, an image that is no more at its place keeps nothing. Roots of programs
-that nobody uses and the directories that --keep-failed left go too.`,
+that nobody uses, the directories that --keep-failed left, and what was
+remembered of removed paths for installation media go too.`,
 		Example: "  reprise store gc --dry-run",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -311,9 +311,15 @@ func TestPrune(t *testing.T) {
 		t.Fatal(err)
 	}
 	var asked []string
-	freed, err := Prune(t.Context(), cache, func(name string) bool { asked = append(asked, name); return name == "keep" })
-	if err != nil || freed != info.Size()+7+5 {
-		t.Errorf("%d bytes freed, %v: want %d", freed, err, info.Size()+7+5)
+	for _, dryRun := range []bool{true, false} {
+		if left, _ := os.ReadDir(cache); len(left) != 7 {
+			t.Fatalf("dry run %v begins with %v", dryRun, left)
+		}
+		asked = nil
+		gone, err := Prune(t.Context(), cache, dryRun, func(name string) bool { asked = append(asked, name); return name == "keep" })
+		if want := (Pruned{Files: 3, Bytes: info.Size() + 7 + 5}); err != nil || gone != want {
+			t.Errorf("dry run %v: gone %+v, %v: want %+v", dryRun, gone, err, want)
+		}
 	}
 	slices.Sort(asked)
 	if want := []string{"drop \"it\"\n", "keep", "keep"}; !slices.Equal(asked, want) {
@@ -322,7 +328,7 @@ func TestPrune(t *testing.T) {
 	if left, _ := os.ReadDir(cache); len(left) != 4 {
 		t.Errorf("left: %v", left)
 	}
-	if freed, err := Prune(t.Context(), dir+"/absent", nil); freed != 0 || err != nil {
-		t.Errorf("an absent cache: %d, %v", freed, err)
+	if gone, err := Prune(t.Context(), dir+"/absent", false, nil); gone != (Pruned{}) || err != nil {
+		t.Errorf("an absent cache: %+v, %v", gone, err)
 	}
 }

@@ -140,23 +140,30 @@ func (s *summer) finish() []uint32 {
 // abandoned is the age from which an unfinished file is nobody's any more.
 const abandoned = 24 * time.Hour
 
+// Pruned is what Prune removed, or would remove.
+type Pruned struct {
+	Files int
+	Bytes int64
+}
+
 // Prune removes the cache files in the directory cache of paths that keep
 // does not want, those that another version of this package made, those that
-// are damaged, and what was left unfinished a day ago. It returns how many bytes
-// became free. A Pack or WriteTo that runs at the same time makes anew what it
+// are damaged, and what was left unfinished a day ago; with dryRun it only
+// counts them. A Pack or WriteTo that runs at the same time makes anew what it
 // misses.
-func Prune(ctx context.Context, cache string, keep func(name string) bool) (freed int64, err error) {
+func Prune(ctx context.Context, cache string, dryRun bool, keep func(name string) bool) (Pruned, error) {
+	var gone Pruned
 	entries, err := os.ReadDir(cache)
 	if errors.Is(err, os.ErrNotExist) {
-		return 0, nil
+		return gone, nil
 	}
 	if err != nil {
-		return 0, err
+		return gone, err
 	}
 	var problems []error
 	for _, e := range entries {
 		if err := ctx.Err(); err != nil {
-			return freed, context.Cause(ctx)
+			return gone, context.Cause(ctx)
 		}
 		file := filepath.Join(cache, e.Name())
 		var size int64
@@ -181,15 +188,19 @@ func Prune(ctx context.Context, cache string, keep func(name string) bool) (free
 			continue
 		}
 		if err == nil || errors.Is(err, errStale) {
-			if err = os.Remove(file); err == nil {
-				freed += size
+			if err = nil; !dryRun {
+				err = os.Remove(file)
+			}
+			if err == nil {
+				gone.Files++
+				gone.Bytes += size
 			}
 		}
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			problems = append(problems, err)
 		}
 	}
-	return freed, errors.Join(problems...)
+	return gone, errors.Join(problems...)
 }
 
 // nameIn returns the name of the path that a cache file is for, and the
