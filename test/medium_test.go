@@ -46,18 +46,18 @@ var sessionChecks = []rigCheck{
 	has("the medium is there", "findmnt -n -o FSTYPE,OPTIONS /.reprise/medium", "iso9660 ro"),
 	has("the store is that of the medium", "findmnt -n -o FSTYPE,OPTIONS /nix/store", "squashfs ro"),
 	check("its state is in memory", "findmnt -n -o FSTYPE /var", "tmpfs"),
-	check("no disk is mounted", "findmnt -rn -o SOURCE | grep -c '^/dev/[vs]d' || true", "1"),
+	check("no disk but the medium is mounted", "findmnt -rnv -o SOURCE | grep ^/dev/ | sort -u | tr '\\n' ' '", "/dev/loop0 /dev/sda"),
 	check("who sits there is logged in", "who | grep -c '^rig *ttyS0'", "1"),
 	check("and needs no password", "sudo -n grep -c '^rig::' /etc/shadow", "1"),
 	has("its lock is on the medium", "sudo -n head -n 1 /.reprise/medium/reprise/systems/live-rig.lock", "Lock: "),
 }
 
-// TestSession starts the live-rig from the medium without installing it, and
-// holds it to what the rig promises.
+// TestSession starts the live-rig from the medium without installing it, on a
+// machine whose own disk has a system, and holds it to what the rig promises.
 func TestSession(t *testing.T) {
 	iso := installMedium(t)
 	r := liveRig(t)
-	m := boot(t, vm.Options{Disks: []vm.Disk{{Path: iso, Bus: vm.USB}}, Firmware: vm.BIOS, Accel: vm.TCG})
+	m := boot(t, vm.Options{Disks: []vm.Disk{{Path: iso, Bus: vm.USB}, {Path: r.image}}, Firmware: vm.BIOS, Accel: vm.TCG})
 	start := time.Now()
 	talk := func(expect, send string) {
 		t.Helper()
