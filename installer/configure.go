@@ -19,7 +19,7 @@ import (
 
 const (
 	// ConfigurationDir is where /etc/reprise leads, on the root.
-	ConfigurationDir = activation.StateDir + "/etc/reprise"
+	ConfigurationDir = activation.Configuration
 	// ConfigurationFile is the machine's own configuration in it.
 	ConfigurationFile = "configuration.jsonnet"
 	// PlanFile says how the machine was installed.

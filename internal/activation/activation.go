@@ -39,7 +39,10 @@ const (
 	ShadowAside = StateDir + "/shadow.removed" // lines of users no longer declared
 	MachineID   = StateDir + "/machine-id"
 	HostKey     = StateDir + "/ssh/ssh_host_ed25519_key"
-	Connections = StateDir + "/NetworkManager/system-connections" // and their secrets
+	// Configuration is where /etc/reprise leads: the configuration that the
+	// machine was made from, what that imports, and its lock.
+	Configuration = StateDir + "/etc/reprise"
+	Connections   = StateDir + "/NetworkManager/system-connections" // and their secrets
 )
 
 // Kind says what an Item is.

@@ -105,6 +105,9 @@ func (c *checker) files(cfg *Config) {
 		if instead, ok := ownFiles[name]; ok {
 			c.fail(path, "is a file that reprise writes", "what the file should say, as options", "write "+instead)
 		}
+		if top, _, _ := strings.Cut(name, "/"); top == "reprise" {
+			c.fail(path, "lies where a machine keeps its own configuration, which is no part of a system", "another path", "write 'myfiles' in place of 'reprise'")
+		}
 		for _, other := range paths {
 			if strings.HasPrefix(other, name+"/") {
 				c.fail(path, fmt.Sprintf("is a file, and %q needs a directory there", other), "one or the other", "rename one of them")

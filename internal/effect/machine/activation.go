@@ -115,6 +115,7 @@ func activationOf(db *account.Database, spec activationSpec, skel []activation.I
 	d.State = []activation.Item{
 		dir("home", 0o755), dir("root", 0o700), dir("srv", 0o755),
 		dir("var", 0o755), dir("var/cache", 0o755), dir("var/lib", 0o755), dir("var/lib/reprise", 0o755), dir(state, 0o755),
+		dir(path.Dir(activation.Configuration), 0o755), dir(activation.Configuration, 0o755),
 		dir("var/lib/systemd", 0o755), dir("var/lib/systemd/linger", 0o755),
 		dir("var/local", 0o755), dir("var/log", 0o755),
 		{Path: "var/mail", Kind: activation.Dir, Mode: 0o2775, GID: mail},

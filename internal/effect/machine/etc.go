@@ -100,6 +100,7 @@ func etcPlan(cfg *config.Config, c *effect.Contents) (*etcSpec, error) {
 			"etc/localtime":      "/" + zone,
 			"etc/machine-id":     "/" + activation.MachineID,
 			"etc/mtab":           "../proc/self/mounts",
+			"etc/reprise":        "/" + activation.Configuration,
 			"etc/vconsole.conf":  "default/keyboard", // as systemd's tmpfiles.d has it
 			"etc/.pwd.lock":      "/run/.pwd.lock",
 		},
