@@ -83,26 +83,3 @@ func TestXorrisoFindsFilesBeyond4GiB(t *testing.T) {
 		t.Errorf("the next file is %q, %v", got, err)
 	}
 }
-
-// TestPartitionOfAFile gives a file a partition, which must take nothing from
-// the others.
-func TestPartitionOfAFile(t *testing.T) {
-	out := filepath.Join(t.TempDir(), "parts.iso")
-	im := iso9660.Image{Label: "PARTS", Partition: "store", Files: []iso9660.File{
-		iso9660.Text("before", "b"), iso9660.Text("store", strings.Repeat("store", 100_000)), iso9660.Text("behind", "b"),
-	}}
-	if err := isotest.WriteSparse(t.Context(), im, out); err != nil {
-		t.Fatal(err)
-	}
-	tools := toolRoot(t)
-	if said := judge(t, tools, out, "/usr/sbin/sgdisk", "-v", "/image"); !strings.Contains(said, "No problems found") {
-		t.Errorf("sgdisk -v: %s", said)
-	}
-	said := judge(t, tools, out, "/usr/sbin/sgdisk", "-p", "/image")
-	for _, want := range []string{"iso\n", "store\n", "iso-rest\n"} {
-		if !strings.Contains(said, want) {
-			t.Errorf("no partition %q in %s", want, said)
-		}
-	}
-	xorriso(t, out, "-check_media", "--")
-}

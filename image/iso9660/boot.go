@@ -138,16 +138,7 @@ func (l *Layout) system(end int64) error {
 		// Not "ESP": an installed machine finds its own by that name.
 		add(2, "REPRISE-ESP", typeESP, l.esp.offset, l.esp.size)
 	}
-	if n := l.places[l.image.Partition]; n != nil {
-		after := roundUp(n.offset+n.size, Sector)
-		add(1, "iso", typeData, begin, n.offset-begin)
-		add(3, "store", typeData, n.offset, after-n.offset)
-		if after < stop {
-			add(4, "iso-rest", typeData, after, stop-after)
-		}
-	} else {
-		add(1, "iso", typeData, begin, stop-begin)
-	}
+	add(1, "iso", typeData, begin, stop-begin)
 	if err := table.Write(edges{head: l.head, tail: l.tail, tailAt: end}, l.size); err != nil {
 		return err
 	}

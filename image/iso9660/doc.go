@@ -90,10 +90,6 @@ type Image struct {
 	// none.
 	ESP Source
 
-	// Partition is the Path of a file that gets a partition of the GPT to
-	// itself, so that a kernel can mount it without a loop device; "" for none.
-	Partition string
-
 	// Sums is the Path of a file that WriteTo fills with the SHA-256 of every
 	// regular file but itself, as sha256sum prints it, in byte order of the
 	// paths; "" for none. It is not among Files, and its content lies last.

@@ -64,10 +64,7 @@ func Plan(im Image) (*Layout, error) {
 		if n.size == 0 {
 			continue // no extent: sector 0 says so
 		}
-		switch {
-		case n.path() == im.Partition:
-			next = roundUp(next, align)
-		case n.size >= alignFrom:
+		if n.size >= alignFrom {
 			next = roundUp(next, alignFile)
 		}
 		n.offset = next

@@ -62,18 +62,12 @@ func check(im Image) (p Problems) {
 	if y := im.Time.Year(); y < 1900 || y > 1900+255 {
 		say("time %s: want a year from 1900 to 2155", im.Time)
 	}
-	find := func(what, path string) (File, bool) {
-		for _, f := range im.Files {
-			if f.Path == path && f.Mode.IsRegular() {
-				return f, true
-			}
-		}
-		say("%s %q: no regular file has this path", what, path)
-		return File{}, false
-	}
 	if im.BIOS != "" {
-		if f, ok := find("boot image for BIOS", im.BIOS); ok && (f.Size < bootImageMin || f.Size > bootImageMax) {
-			say("boot image for BIOS %q is %d bytes: want %d to %d", im.BIOS, f.Size, bootImageMin, bootImageMax)
+		at := slices.IndexFunc(im.Files, func(f File) bool { return f.Path == im.BIOS && f.Mode.IsRegular() })
+		if at < 0 {
+			say("boot image for BIOS %q: no regular file has this path", im.BIOS)
+		} else if size := im.Files[at].Size; size < bootImageMin || size > bootImageMax {
+			say("boot image for BIOS %q is %d bytes: want %d to %d", im.BIOS, size, bootImageMin, bootImageMax)
 		}
 		if im.BIOS == im.Sums {
 			say("%q is the boot image for BIOS and the list of sums", im.BIOS)
@@ -92,11 +86,6 @@ func check(im Image) (p Problems) {
 		}
 		if im.BIOS == "" {
 			say("MBR without a boot image for BIOS: it has nothing to load")
-		}
-	}
-	if im.Partition != "" {
-		if f, ok := find("file for a partition", im.Partition); ok && f.Size == 0 {
-			say("file for a partition %q is empty", im.Partition)
 		}
 	}
 	if s := im.ESP; s.Size < 0 || s.Size%block != 0 || s.Size > math.MaxUint32*block {
