@@ -112,7 +112,7 @@ func (a *app) build(ctx context.Context, profile string, f buildFlags) error {
 		return err
 	}
 	if f.dryRun {
-		return s.tellPlan(ctx, l)
+		return s.tellPlan(ctx, cfg, l)
 	}
 	if changed {
 		// What was chosen is kept even when the build fails later.

@@ -151,7 +151,7 @@ func (m *medium) carry(ctx context.Context, c *carried, cfg *config.Config, f bu
 	}
 	if f.dryRun {
 		m.systems = append(m.systems, c)
-		return m.tellPlan(ctx, l)
+		return m.tellPlan(ctx, cfg, l)
 	}
 	if changed {
 		if err := writable(lockFile, "--lock"); err != nil {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/dustin/go-humanize"
 
+	"reprise/internal/config"
 	"reprise/internal/lock"
 	"reprise/internal/recipe"
 	"reprise/store/storepath"
@@ -17,6 +19,8 @@ type buildPlan struct {
 	packages int            // of the lock
 	fetch    []lock.Package // and unpack
 	unpack   []lock.Package // whose .deb is in the store already
+	system   storepath.Path // that the build would make; "" before its packages are unpacked
+	made     bool           // the store has the system
 }
 
 // planOf makes the plan for a store in which the paths of valid are.
@@ -59,10 +63,17 @@ func (p buildPlan) print(w io.Writer) {
 	}
 	fmt.Fprintf(w, "%d of %d packages to unpack, %d of them to fetch, %s (%d bytes); then compose, initrd, system and image\n",
 		len(p.fetch)+len(p.unpack), p.packages, len(p.fetch), humanize.IBytes(uint64(p.bytes())), p.bytes())
+	switch {
+	case p.made:
+		fmt.Fprintf(w, "system %s, which is in the store\n", p.system)
+	case p.system != "":
+		fmt.Fprintf(w, "system %s\n", p.system)
+	}
 }
 
-// tellPlan says what a build would fetch and unpack.
-func (s *session) tellPlan(ctx context.Context, l *lock.Lock) error {
+// tellPlan says what a build would fetch and unpack, and which system it would
+// make when all packages of that are unpacked.
+func (s *session) tellPlan(ctx context.Context, cfg *config.Config, l *lock.Lock) error {
 	var paths []storepath.Path
 	for _, p := range l.Packages {
 		if path, known, err := recipe.PackagePath(p); err == nil && known {
@@ -80,10 +91,56 @@ func (s *session) tellPlan(ctx context.Context, l *lock.Lock) error {
 	if err != nil {
 		return err
 	}
+	if plan.system, err = s.systemOf(ctx, cfg, l); err != nil {
+		return err
+	}
+	if plan.system != "" {
+		valid, err := s.store.Valid(ctx, plan.system)
+		if err != nil {
+			return err
+		}
+		plan.made = valid[plan.system]
+	}
 	s.endProgress()
 	if s.json {
-		return s.emit("plan", fields{"packages": plan.packages, "fetch": len(plan.fetch), "unpack": len(plan.fetch) + len(plan.unpack), "bytes": plan.bytes()})
+		f := fields{"packages": plan.packages, "fetch": len(plan.fetch), "unpack": len(plan.fetch) + len(plan.unpack), "bytes": plan.bytes()}
+		if plan.system != "" {
+			f["system"], f["made"] = plan.system, plan.made
+		}
+		return s.emit("plan", f)
 	}
 	plan.print(s.stdout)
 	return nil
+}
+
+// systemOf is the system that cfg becomes with l, by this program; "" when the
+// store lacks a package that it consists of.
+func (s *session) systemOf(ctx context.Context, cfg *config.Config, l *lock.Lock) (storepath.Path, error) {
+	packages := l.In(recipe.SystemSet)
+	var all []storepath.Path
+	paths := map[string]storepath.Path{}
+	for _, p := range packages {
+		path, known, err := recipe.PackagePath(p)
+		if err != nil || !known {
+			return "", err
+		}
+		paths[p.Name] = path
+		all = append(all, path)
+	}
+	if err := s.store.TempRoot(ctx, all...); err != nil {
+		return "", err
+	}
+	valid, err := s.store.Valid(ctx, all...)
+	if err != nil || len(valid) == 0 || slices.ContainsFunc(all, func(p storepath.Path) bool { return !valid[p] }) {
+		return "", err
+	}
+	contents, err := s.contents(l, recipe.SystemSet, paths, nil)
+	if err != nil {
+		return "", err
+	}
+	graph, err := recipe.System(cfg, contents, allEffects(), s.self)
+	if err != nil {
+		return "", err
+	}
+	return graph.SystemPath(), nil
 }

@@ -122,7 +122,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 bad configuration or lock,
 	root.SetFlagErrorFunc(badFlag)
 	root.SetUsageTemplate(usageTemplate)
 	flags := root.PersistentFlags()
-	flags.StringVar(&a.store, "store", "", "`directory` that holds nix/store (default $REPRISE_STORE, else reprise below the user's data directory)")
+	flags.StringVar(&a.store, "store", "", "`directory` that holds nix/store (default $REPRISE_STORE, else for root of a machine made by reprise its own, else reprise below the user's data directory)")
 	flags.StringArrayVar(&a.mirrors, "mirror", nil, "Debian mirror `URL`, or SUITE=URL (default $REPRISE_MIRROR, else the configuration's, else this machine's apt sources)")
 	flags.BoolVar(&a.json, "json", false, "write progress and results as JSON objects, one a line")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "no progress")

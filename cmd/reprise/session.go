@@ -7,6 +7,9 @@ import (
 	"path/filepath"
 	"runtime"
 
+	"golang.org/x/sys/unix"
+
+	"reprise/internal/rootmount"
 	"reprise/store"
 	"reprise/store/realise"
 	"reprise/store/sandbox"
@@ -49,13 +52,18 @@ func (a *app) open(ctx context.Context) (*session, error) {
 	return &session{a, s, &realise.Realiser{Store: s, Jobs: jobs, Sink: a.sink, Self: self}, self}, nil
 }
 
-// storeDir returns the directory that holds nix/store.
+// storeDir returns the directory that holds nix/store: for root of a machine
+// that reprise made it is the machine's own, where that can be written.
 func (a *app) storeDir() (string, error) {
 	if a.store != "" {
 		return filepath.Abs(a.store)
 	}
 	if dir := os.Getenv("REPRISE_STORE"); dir != "" {
 		return filepath.Abs(dir)
+	}
+	// Closed to all but root; in a session from a medium it is read-only.
+	if unix.Access(filepath.Join(rootmount.Disk, "nix/store"), unix.W_OK) == nil {
+		return rootmount.Disk, nil
 	}
 	if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "reprise"), nil
