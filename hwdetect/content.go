@@ -3,11 +3,12 @@ package hwdetect
 import (
 	"encoding/binary"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"path"
 	"slices"
 	"strings"
+
+	"reprise/initrd/blockdev"
 )
 
 // udevDir has udev's records of devices, by major and minor number. Snapshots
@@ -25,8 +26,8 @@ func (t *tree) readContents(d *Disk, dir string, o Options) {
 			for i := range d.Partitions {
 				p := &d.Partitions[i]
 				if e, ok := parts[p.Number]; ok {
-					p.Type, p.UUID = some(e.kind), some(e.uuid)
-					p.Label = firstKnown(p.Label, some(e.label))
+					p.Type, p.UUID = some(e.Type), some(e.UUID)
+					p.Label = firstKnown(p.Label, some(clean(e.Label)))
 				}
 			}
 			if len(d.Partitions) == 0 {
@@ -152,22 +153,11 @@ func inferOS(d *Disk) {
 	}
 }
 
-// A tableEntry is one partition as its table has it.
-type tableEntry struct{ kind, uuid, label string }
-
-// Limits of a GPT that is believed.
-const (
-	maxTableEntries = 1024
-	maxEntryBytes   = 4096
-)
-
 // readTable reads a disk's partition table: "gpt", "dos" or "none".
-// Source: UEFI 2.10, 5.3; for MBRs 5.2.
-func readTable(r io.ReaderAt, size int64, block int) (string, map[int]tableEntry) {
-	for _, at := range []int64{int64(block), size - int64(block)} {
-		if parts := readGPT(r, at, size, int64(block)); parts != nil {
-			return "gpt", parts
-		}
+// An MBR's types are as in "0x83". Source: UEFI 2.10, 5.2.
+func readTable(r io.ReaderAt, size int64, block int) (string, blockdev.Partitions) {
+	if parts := blockdev.ReadGPT(r, size, int64(block)); parts != nil {
+		return "gpt", parts
 	}
 	sector := make([]byte, 512)
 	if _, err := r.ReadAt(sector, 0); err != nil || sector[510] != 0x55 || sector[511] != 0xaa {
@@ -175,7 +165,7 @@ func readTable(r io.ReaderAt, size int64, block int) (string, map[int]tableEntry
 	}
 	// Boot sectors of file systems have the same end: their entries are no
 	// entries.
-	parts := map[int]tableEntry{}
+	parts := blockdev.Partitions{}
 	signature := binary.LittleEndian.Uint32(sector[440:])
 	for i := range 4 {
 		e := sector[446+16*i:][:16]
@@ -183,44 +173,11 @@ func readTable(r io.ReaderAt, size int64, block int) (string, map[int]tableEntry
 			return "none", nil
 		}
 		if e[4] != 0 {
-			parts[i+1] = tableEntry{kind: fmt.Sprintf("0x%02x", e[4]), uuid: fmt.Sprintf("%08x-%02x", signature, i+1)}
+			parts[i+1] = blockdev.Entry{Type: fmt.Sprintf("0x%02x", e[4]), UUID: fmt.Sprintf("%08x-%02x", signature, i+1)}
 		}
 	}
 	if len(parts) == 0 {
 		return "none", nil
 	}
 	return "dos", parts
-}
-
-func readGPT(r io.ReaderAt, at, size, block int64) map[int]tableEntry {
-	if block < 512 || block > 64<<10 || at < block || at+block > size {
-		return nil
-	}
-	header := make([]byte, block)
-	if _, err := r.ReadAt(header, at); err != nil || string(header[:8]) != "EFI PART" {
-		return nil
-	}
-	le := binary.LittleEndian
-	length := int64(le.Uint32(header[12:]))
-	if length < 92 || length > block {
-		return nil
-	}
-	sum := le.Uint32(header[16:])
-	le.PutUint32(header[16:], 0)
-	first, count, entry := le.Uint64(header[72:]), int64(le.Uint32(header[80:])), int64(le.Uint32(header[84:]))
-	if crc32.ChecksumIEEE(header[:length]) != sum || count > maxTableEntries || entry < 128 || entry > maxEntryBytes || first > uint64(size/block) {
-		return nil
-	}
-	data := make([]byte, count*entry)
-	if _, err := r.ReadAt(data, int64(first)*block); err != nil || crc32.ChecksumIEEE(data) != le.Uint32(header[88:]) {
-		return nil
-	}
-	parts := map[int]tableEntry{}
-	for i := range count {
-		e := data[i*entry:][:128]
-		if kind := guidText(e[:16]); kind != "00000000-0000-0000-0000-000000000000" {
-			parts[int(i)+1] = tableEntry{kind: kind, uuid: guidText(e[16:32]), label: utf16Text(e[56:128])}
-		}
-	}
-	return parts
 }

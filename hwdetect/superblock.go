@@ -2,31 +2,10 @@ package hwdetect
 
 import (
 	"bytes"
-	"encoding/binary"
-	"fmt"
 	"io"
-	"unicode/utf16"
 
 	"reprise/initrd/blockdev"
 )
-
-// guidText prints the mixed-endian form of UEFI in lower case.
-func guidText(b []byte) string {
-	le := binary.LittleEndian
-	return fmt.Sprintf("%08x-%04x-%04x-%x-%x", le.Uint32(b), le.Uint16(b[4:]), le.Uint16(b[6:]), b[8:10], b[10:16])
-}
-
-func utf16Text(b []byte) string {
-	var units []uint16
-	for i := 0; i+1 < len(b); i += 2 {
-		u := binary.LittleEndian.Uint16(b[i:])
-		if u == 0 {
-			break
-		}
-		units = append(units, u)
-	}
-	return clean(string(utf16.Decode(units)))
-}
 
 // A signature is bytes at a place that tell what a device holds. at counts
 // from the start, or back from the end when it is negative.

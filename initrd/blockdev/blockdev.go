@@ -62,7 +62,7 @@ func (s System) List(contents bool) ([]Device, error) {
 		return nil, fmt.Errorf("list block devices: %w", err)
 	}
 	var devices []Device
-	tables := map[string]table{}
+	tables := map[string]Partitions{}
 	for _, e := range entries {
 		d, ok := s.device(e.Name())
 		if !ok {
@@ -75,7 +75,7 @@ func (s System) List(contents bool) ([]Device, error) {
 				tables[d.Disk] = t
 			}
 			p := t[d.Number]
-			d.PartUUID, d.PartLabel = p.uuid, p.label
+			d.PartUUID, d.PartLabel = p.UUID, p.Label
 		}
 		if contents {
 			d.Content = s.content(d.Name)
@@ -144,7 +144,7 @@ func (s System) text(dir, name string) string {
 }
 
 // table reads a disk's partition table; one that cannot be read is empty.
-func (s System) table(disk string) table {
+func (s System) table(disk string) Partitions {
 	dir := path.Join("class/block", strings.ReplaceAll(disk, "/", "!"))
 	sectors, _ := strconv.ParseInt(s.text(dir, "size"), 10, 64)
 	block, err := strconv.ParseInt(s.text(dir, "queue/logical_block_size"), 10, 64)

@@ -70,7 +70,7 @@ func mixed(s string) []byte {
 }
 
 func TestReadTable(t *testing.T) {
-	want := table{2: {rootUUID, "root"}}
+	want := Partitions{2: {espGUID, rootUUID, "root"}}
 	for _, block := range []int64{512, 4096} {
 		good := disk(1<<20, block)
 		for name, change := range map[string]func([]byte){
@@ -84,7 +84,7 @@ func TestReadTable(t *testing.T) {
 		} {
 			d := bytes.Clone(good)
 			change(d)
-			if diff := cmp.Diff(want, readTable(bytes.NewReader(d), int64(len(d)), block), cmp.AllowUnexported(partition{})); diff != "" {
+			if diff := cmp.Diff(want, readTable(bytes.NewReader(d), int64(len(d)), block)); diff != "" {
 				t.Errorf("%s, blocks of %d: %s", name, block, diff)
 			}
 		}
@@ -103,7 +103,7 @@ func TestReadMBR(t *testing.T) {
 		t.Errorf("no boot signature: %v", got)
 	}
 	d[510], d[511] = 0x55, 0xaa
-	if got := readTable(bytes.NewReader(d), 4096, 512)[11].uuid; got != "1234abcd-0b" {
+	if got := readTable(bytes.NewReader(d), 4096, 512)[11].UUID; got != "1234abcd-0b" {
 		t.Errorf("eleventh partition is %q", got)
 	}
 }
@@ -113,7 +113,7 @@ func FuzzReadTable(f *testing.F) {
 	f.Add(disk(1<<17, 4096), int64(1<<17), int64(4096))
 	f.Fuzz(func(t *testing.T, d []byte, size, block int64) {
 		for n, p := range readTable(bytes.NewReader(d), size, block) {
-			if n < 1 || strings.ContainsAny(p.label, "\x1b\n") {
+			if n < 1 || strings.ContainsAny(p.Label, "\x1b\n") {
 				t.Errorf("partition %d: %q", n, p)
 			}
 		}

@@ -10,10 +10,12 @@ import (
 	"unicode/utf16"
 )
 
-// A table has the partitions of a disk by number.
-type table map[int]partition
+// Partitions are those of a disk by number, from 1.
+type Partitions map[int]Entry
 
-type partition struct{ uuid, label string }
+// An Entry is one partition as the table has it. GUIDs are in lower case; an
+// MBR's partitions have a UUID alone.
+type Entry struct{ Type, UUID, Label string }
 
 // Limits of a GPT that is believed. UEFI's table has 128 entries of 128 bytes.
 const (
@@ -23,11 +25,19 @@ const (
 	maxMBR       = 128     // partition numbers that share an MBR's signature
 )
 
-// readTable reads the GPT of a disk of size bytes with logical blocks of block
-// bytes: the primary, else the backup at the end. Without a GPT it is the MBR
+// readTable reads a disk's GPT, as ReadGPT does. Without one it is the MBR
 // whose signature names the partitions, as the kernel does it:
 // "<signature>-<number>", both in hexadecimal.
-func readTable(d io.ReaderAt, size, block int64) table {
+func readTable(d io.ReaderAt, size, block int64) Partitions {
+	if t := ReadGPT(d, size, block); t != nil {
+		return t
+	}
+	return readMBR(d)
+}
+
+// ReadGPT reads the GPT of a disk of size bytes with logical blocks of block
+// bytes: the primary, else the backup at the end; nil when neither is whole.
+func ReadGPT(d io.ReaderAt, size, block int64) Partitions {
 	if block < 512 || block > 65536 || block&(block-1) != 0 {
 		block = 512
 	}
@@ -36,12 +46,12 @@ func readTable(d io.ReaderAt, size, block int64) table {
 			return t
 		}
 	}
-	return readMBR(d)
+	return nil
 }
 
 // readGPT reads the GPT whose header is at the given byte.
 // Source: UEFI 2.10, section 5.3.
-func readGPT(d io.ReaderAt, at, size, block int64) table {
+func readGPT(d io.ReaderAt, at, size, block int64) Partitions {
 	if at < block || at+block > size {
 		return nil
 	}
@@ -70,13 +80,13 @@ func readGPT(d io.ReaderAt, at, size, block int64) table {
 	if crc32.ChecksumIEEE(data) != le.Uint32(header[88:]) {
 		return nil
 	}
-	t := table{}
+	t := Partitions{}
 	for i := range count {
 		e := data[i*entry:][:128]
 		if bytes.Equal(e[:16], make([]byte, 16)) {
 			continue
 		}
-		t[int(i)+1] = partition{guid(e[16:32]), utf16Text(e[56:128])}
+		t[int(i)+1] = Entry{guid(e[:16]), guid(e[16:32]), utf16Text(e[56:128])}
 	}
 	return t
 }
@@ -109,7 +119,7 @@ func printable(s string) string {
 	}, s)
 }
 
-func readMBR(d io.ReaderAt) table {
+func readMBR(d io.ReaderAt) Partitions {
 	sector := make([]byte, 512)
 	if _, err := d.ReadAt(sector, 0); err != nil || sector[510] != 0x55 || sector[511] != 0xaa {
 		return nil
@@ -118,9 +128,9 @@ func readMBR(d io.ReaderAt) table {
 	if signature == 0 {
 		return nil
 	}
-	t := table{}
+	t := Partitions{}
 	for number := 1; number <= maxMBR; number++ {
-		t[number] = partition{uuid: fmt.Sprintf("%08x-%02x", signature, number)}
+		t[number] = Entry{UUID: fmt.Sprintf("%08x-%02x", signature, number)}
 	}
 	return t
 }
