@@ -127,6 +127,26 @@ func (m *Machine) ExpectAny(limit time.Duration, texts ...string) (int, error) {
 	}
 }
 
+// ExpectLine waits for a whole line that begins with prefix, behind what the
+// last wait found, and returns it.
+func (m *Machine) ExpectLine(prefix string, limit time.Duration) (string, error) {
+	deadline := time.Now().Add(limit)
+	if err := m.Expect("\n"+prefix, limit); err != nil {
+		return "", err
+	}
+	m.console.mu.Lock()
+	from := m.console.seen
+	m.console.mu.Unlock()
+	// The line end is left for the next line to begin with.
+	if err := m.Expect("\n", max(0, time.Until(deadline))); err != nil {
+		return "", err
+	}
+	m.console.mu.Lock()
+	defer m.console.mu.Unlock()
+	m.console.seen--
+	return prefix + string(m.console.text[from:m.console.seen]), nil
+}
+
 // explain adds the last lines of the serial line to err.
 func (m *Machine) explain(err error) error {
 	const most = 20

@@ -54,6 +54,9 @@ func (o Options) check() error {
 		if d.Removable && d.Bus != USB {
 			say("%q is removable and on bus %q: want %q", d.Path, d.Bus, USB)
 		}
+		if d.Log != "" && !d.Keep {
+			say("writes to %q are logged and not kept: want Keep", d.Path)
+		}
 		if strings.ContainsAny(d.Serial, ",=") {
 			say("serial number %q: commas and equal signs are QEMU's own", d.Serial)
 		}
@@ -122,6 +125,7 @@ func (o Options) command(dir string) (argv []string, binds []Bind) {
 	} else {
 		argv = append(argv, "-display", "none")
 	}
+	sata := 0
 	for i, d := range o.Disks {
 		target := fmt.Sprintf("%s-disk%d", inside, i)
 		binds = append(binds, Bind{Source: absolute(d.Path), Target: target, Writable: d.Keep})
@@ -130,19 +134,33 @@ func (o Options) command(dir string) (argv []string, binds []Bind) {
 		if d.Keep {
 			rest = "cache=writeback"
 		}
-		argv = append(argv, "-drive", fmt.Sprintf("if=none,id=%s,format=raw,discard=unmap,file=%s,%s", id, target, rest))
-		argv = append(argv, d.device(id, i)...)
+		if d.Log != "" {
+			log := fmt.Sprintf("%s-log%d", inside, i)
+			binds = append(binds, Bind{Source: absolute(d.Log), Target: log, Writable: true})
+			argv = append(argv, "-blockdev", fmt.Sprintf(`{"driver":"blklogwrites","node-name":%q,"discard":"unmap","log-sector-size":%d,`+
+				`"file":{"driver":"raw","discard":"unmap","file":{"driver":"file","discard":"unmap","filename":%q}},`+
+				`"log":{"driver":"raw","file":{"driver":"file","filename":%q}}}`, id, writeLogSector, target, log))
+		} else {
+			argv = append(argv, "-drive", fmt.Sprintf("if=none,id=%s,format=raw,discard=unmap,file=%s,%s", id, target, rest))
+		}
+		argv = append(argv, d.device(id, i, sata)...)
+		if d.Bus == SATA {
+			sata++
+		}
 	}
 	if o.ISO != "" {
 		target := inside + "-cd"
 		binds = append(binds, Bind{Source: absolute(o.ISO), Target: target})
 		argv = append(argv, "-drive", "if=none,id=cd,media=cdrom,format=raw,readonly=on,file="+target)
-		device := "ide-cd"
+		device, order := fmt.Sprintf("ide-cd,bus=ide.%d", sata), len(o.Disks)+1
+		if o.ISOFirst {
+			order = 0
+		}
 		if o.ISOBus == SCSI {
 			argv = append(argv, "-device", "virtio-scsi-pci,id=cdbus")
 			device = "scsi-cd,bus=cdbus.0"
 		}
-		argv = append(argv, "-device", fmt.Sprintf("%s,drive=cd,bootindex=%d", device, len(o.Disks)+1))
+		argv = append(argv, "-device", fmt.Sprintf("%s,drive=cd,bootindex=%d", device, order))
 	}
 	if o.NoReboot {
 		argv = append(argv, "-no-reboot")
@@ -150,15 +168,16 @@ func (o Options) command(dir string) (argv []string, binds []Bind) {
 	return append(argv, o.Args...), binds
 }
 
-// device is the disk's place on its bus. q35 has six SATA ports of its own.
-func (d Disk) device(id string, index int) []string {
+// device is the disk's place on its bus. q35 has six SATA ports of its own, of
+// which sata is the first one that is free.
+func (d Disk) device(id string, index, sata int) []string {
 	serial := cmp.Or(d.Serial, fmt.Sprintf("reprise-%d", index))
 	rest := fmt.Sprintf("drive=%s,serial=%s,bootindex=%d", id, serial, index+1)
 	switch d.Bus {
 	case NVMe:
 		return []string{"-device", "nvme," + rest}
 	case SATA:
-		return []string{"-device", "ide-hd," + rest}
+		return []string{"-device", fmt.Sprintf("ide-hd,bus=ide.%d,", sata) + rest}
 	case USB:
 		bus := id + "usb"
 		if d.Removable {

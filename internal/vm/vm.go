@@ -76,6 +76,10 @@ type Disk struct {
 	Keep   bool   // writes reach Path; else they are gone with the machine
 
 	Removable bool // it says so of itself, as a USB stick does; on bus USB alone
+
+	// Log is a file that gets every write and every flush in their order, with
+	// Keep alone; see [ReadWriteLog]. "" for none. It is made anew.
+	Log string
 }
 
 // Accel is how the machine's instructions are run.
@@ -101,6 +105,7 @@ type Options struct {
 	Args      []string // further arguments of QEMU
 	ISO       string   // a medium in a CD drive, read-only, booted after the disks; "" for none
 	ISOBus    Bus      // of the CD drive: SATA, the default, or SCSI
+	ISOFirst  bool     // the medium in the CD drive is booted before the disks
 }
 
 // A Machine is a running guest.

@@ -111,6 +111,14 @@ func TestMachine(t *testing.T) {
 	if which, err := m.ExpectAny(time.Minute, "nothing", "heard root"); which != 1 || err != nil {
 		t.Errorf("ExpectAny = %d, %v", which, err)
 	}
+	if err := m.Send("one\ntwo\n"); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"heard one", "heard two"} {
+		if line, err := m.ExpectLine("heard ", time.Minute); line != want || err != nil {
+			t.Errorf("ExpectLine = %q, %v, want %q", line, err, want)
+		}
+	}
 	err := m.Expect("login: ", 50*time.Millisecond) // it was said before
 	if err == nil || !strings.Contains(err.Error(), "did not say") || !strings.Contains(err.Error(), "heard root") {
 		t.Errorf("error %v", err)
@@ -258,23 +266,26 @@ func TestCommand(t *testing.T) {
 		"if=pflash,unit=1,format=raw,file=/usr/share/OVMF/OVMF_VARS_4M.ms.fd,snapshot=on",
 		"file=/vm-disk0,snapshot=on -device virtio-blk-pci,drive=disk0,serial=reprise-0,bootindex=1",
 		"file=/vm-disk1,cache=writeback -device nvme,drive=disk1,serial=N1,bootindex=2",
-		"-device usb-storage,bus=disk2usb.0,drive=disk2", "-device ide-hd,drive=disk3",
-		"media=cdrom", "-no-reboot -device i6300esb",
+		"-device usb-storage,bus=disk2usb.0,drive=disk2", "-device ide-hd,bus=ide.0,drive=disk3",
+		"media=cdrom", "-device ide-cd,bus=ide.1,drive=cd,bootindex=5", "-no-reboot -device i6300esb",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in %s", want, got)
 		}
 	}
-	o.ISOBus, o.Disks[2].Removable = SCSI, true
-	argv, _ = o.command("/tmp/dir")
-	for _, want := range []string{"-device virtio-scsi-pci,id=cdbus -device scsi-cd,bus=cdbus.0,drive=cd,bootindex=5", "bootindex=3,removable=on"} {
+	o.ISOBus, o.ISOFirst, o.Disks[2].Removable, o.Disks[1].Log = SCSI, true, true, "/n.log"
+	argv, binds = o.command("/tmp/dir")
+	for _, want := range []string{
+		"-device virtio-scsi-pci,id=cdbus -device scsi-cd,bus=cdbus.0,drive=cd,bootindex=0", "bootindex=3,removable=on",
+		`-blockdev {"driver":"blklogwrites","node-name":"disk1",`, `"filename":"/vm-disk1"}},"log":{"driver":"raw","file":{"driver":"file","filename":"/vm-log1"}}} -device nvme,drive=disk1`,
+	} {
 		if got := strings.Join(argv, " "); !strings.Contains(got, want) {
 			t.Errorf("no %q in %s", want, got)
 		}
 	}
 	want := []Bind{
 		{Source: "/tmp/dir", Target: "/vm", Writable: true}, {Source: "/a.img", Target: "/vm-disk0"}, {Source: "/b.img", Target: "/vm-disk1", Writable: true},
-		{Source: "/c.img", Target: "/vm-disk2"}, {Source: "/d.img", Target: "/vm-disk3"}, {Source: "/e.iso", Target: "/vm-cd"},
+		{Source: "/n.log", Target: "/vm-log1", Writable: true}, {Source: "/c.img", Target: "/vm-disk2"}, {Source: "/d.img", Target: "/vm-disk3"}, {Source: "/e.iso", Target: "/vm-cd"},
 	}
 	if diff := cmp.Diff(want, binds); diff != "" {
 		t.Errorf("binds (-want +got):\n%s", diff)
