@@ -6,9 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
-	"slices"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -28,170 +25,101 @@ func CopyPath(ctx context.Context, src, dst string, copied func(bytes int)) (sum
 	if copied == nil {
 		copied = func(int) {}
 	}
-	c := copier{dumper{ctx: ctx, w: count, buf: buf[:]}, copied}
-	c.str(magic)
-	if err := c.node(unix.AT_FDCWD, src, src, unix.AT_FDCWD, dst); err != nil {
+	d := dumper{ctx: ctx, w: count, buf: buf[:], copy: &copier{copied}}
+	d.str(magic)
+	if err := d.node(spot{unix.AT_FDCWD, src}, src, spot{unix.AT_FDCWD, dst}); err != nil {
 		return sum, 0, fmt.Errorf("copy %q to %q: %w", src, dst, err)
 	}
-	if c.flush(); c.err != nil {
-		return sum, 0, fmt.Errorf("copy %q to %q: %w", src, dst, c.err)
+	if d.flush(); d.err != nil {
+		return sum, 0, fmt.Errorf("copy %q to %q: %w", src, dst, d.err)
 	}
 	h.Sum(sum[:0])
 	return sum, count.n, nil
 }
 
-// copier is a dumper that also makes what it archives.
+// A copier makes what a dumper archives, in canonical form; a nil one makes
+// nothing. What file and directory open, end closes.
 type copier struct {
-	dumper
-	copied func(int)
+	copied func(bytes int)
 }
 
-// node copies what stands at the name from below the directory at to the name
-// to below the directory in.
-func (c *copier) node(at int, from, path string, in int, to string) error {
-	fd, err := unix.Openat(at, from, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
-	if errors.Is(err, unix.ELOOP) {
-		return c.link(at, from, path, in, to)
+func (c *copier) symlink(target string, to spot) error {
+	if c == nil {
+		return nil
 	}
+	if err := unix.Symlinkat(target, to.dir, to.name); err != nil {
+		return &fs.PathError{Op: "make the symlink", Path: to.name, Err: err}
+	}
+	return settle(to)
+}
+
+func (c *copier) file(to spot) (fd int, err error) {
+	if c == nil {
+		return -1, nil
+	}
+	fd, err = unix.Openat(to.dir, to.name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 	if err != nil {
-		return &fs.PathError{Op: "open", Path: path, Err: err}
+		return -1, &fs.PathError{Op: "make", Path: to.name, Err: err}
 	}
-	defer unix.Close(fd)
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		return &fs.PathError{Op: "stat", Path: path, Err: err}
-	}
-	switch st.Mode & unix.S_IFMT {
-	case unix.S_IFREG:
-		c.strs("(", "type", "regular")
-		mode := uint32(tree.FileMode)
-		if st.Mode&unix.S_IXUSR != 0 {
-			c.strs("executable", "")
-			mode = tree.ExecMode
-		}
-		c.str("contents")
-		if err := c.file(fd, st.Size, path, in, to, mode); err != nil {
-			return err
-		}
-	case unix.S_IFDIR:
-		if err := c.dir(fd, path, in, to); err != nil {
-			return err
-		}
-	default:
-		return fmt.Errorf("%q is neither a file nor a directory nor a symlink", path)
-	}
-	c.str(")")
-	return c.err
+	return fd, nil
 }
 
-func (c *copier) link(at int, from, path string, in int, to string) error {
-	target := make([]byte, maxTarget+1)
-	n, err := unix.Readlinkat(at, from, target)
-	if err != nil {
-		return &fs.PathError{Op: "read the symlink", Path: path, Err: err}
+func (c *copier) write(fd int, data []byte, to spot) error {
+	if c == nil {
+		return nil
 	}
-	c.strs("(", "type", "symlink", "target", string(target[:n]), ")")
-	if c.err != nil {
-		return c.err
-	}
-	if err := unix.Symlinkat(string(target[:n]), in, to); err != nil {
-		return &fs.PathError{Op: "make the symlink", Path: to, Err: err}
-	}
-	return settle(in, to)
-}
-
-// settle gives what stands at a name the canonical time.
-func settle(in int, to string) error {
-	if err := unix.UtimesNanoAt(in, to, tree.Times(), unix.AT_SYMLINK_NOFOLLOW); err != nil {
-		return &fs.PathError{Op: "set the time of", Path: to, Err: err}
-	}
-	return nil
-}
-
-func (c *copier) file(fd int, size int64, path string, in int, to string, mode uint32) (err error) {
-	out, err := unix.Openat(in, to, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
-	if err != nil {
-		return &fs.PathError{Op: "make", Path: to, Err: err}
-	}
-	defer func() {
-		if closeErr := unix.Close(out); err == nil && closeErr != nil {
-			err = &fs.PathError{Op: "close", Path: to, Err: closeErr}
-		}
-	}()
-	c.length(size)
-	for left := size; left > 0 && c.err == nil; {
-		if c.n == len(c.buf) {
-			c.flush()
-			continue
-		}
-		n, err := unix.Read(fd, c.buf[c.n:c.n+int(min(left, int64(len(c.buf)-c.n)))])
+	for left := data; len(left) > 0; {
+		n, err := unix.Write(fd, left)
 		if errors.Is(err, unix.EINTR) {
 			continue
 		}
 		if err != nil {
-			return &fs.PathError{Op: "read", Path: path, Err: err}
+			return &fs.PathError{Op: "write", Path: to.name, Err: err}
 		}
-		if n == 0 {
-			return fmt.Errorf("%q became shorter than %d bytes while it was read", path, size)
-		}
-		if err := writeAll(out, c.buf[c.n:c.n+n]); err != nil {
-			return &fs.PathError{Op: "write", Path: to, Err: err}
-		}
-		c.copied(n)
-		c.n += n
-		left -= int64(n)
+		left = left[n:]
 	}
-	c.pad(size)
-	if c.err != nil {
-		return c.err
-	}
-	if err := unix.Fchmod(out, mode); err != nil {
-		return &fs.PathError{Op: "chmod", Path: to, Err: err}
-	}
-	return settle(in, to)
-}
-
-func writeAll(fd int, data []byte) error {
-	for len(data) > 0 {
-		n, err := unix.Write(fd, data)
-		if errors.Is(err, unix.EINTR) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		data = data[n:]
-	}
+	c.copied(len(data))
 	return nil
 }
 
-func (c *copier) dir(fd int, path string, in int, to string) error {
-	if err := unix.Mkdirat(in, to, 0o700); err != nil {
-		return &fs.PathError{Op: "make the directory", Path: to, Err: err}
+func (c *copier) directory(to spot) (fd int, err error) {
+	if c == nil {
+		return -1, nil
 	}
-	out, err := unix.Openat(in, to, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err := unix.Mkdirat(to.dir, to.name, 0o700); err != nil {
+		return -1, &fs.PathError{Op: "make the directory", Path: to.name, Err: err}
+	}
+	fd, err = unix.Openat(to.dir, to.name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return &fs.PathError{Op: "open", Path: to, Err: err}
+		return -1, &fs.PathError{Op: "open", Path: to.name, Err: err}
 	}
-	defer unix.Close(out)
-	c.strs("(", "type", "directory")
-	names, err := readNames(fd)
-	if err != nil {
-		return &fs.PathError{Op: "read the directory", Path: path, Err: err}
+	return fd, nil
+}
+
+// end closes fd; without an error before it, what stands there gets its mode
+// and the canonical time.
+func (c *copier) end(fd int, mode uint32, to spot, before error) error {
+	if c == nil {
+		return before
 	}
-	slices.SortFunc(names, strings.Compare)
-	for _, name := range names {
-		c.strs("entry", "(", "name", name, "node")
-		if err := c.node(fd, name, filepath.Join(path, name), out, name); err != nil {
-			return err
+	err := before
+	if err == nil {
+		if err = unix.Fchmod(fd, mode); err != nil {
+			err = &fs.PathError{Op: "chmod", Path: to.name, Err: err}
+		} else {
+			err = settle(to)
 		}
-		c.str(")")
 	}
-	if c.err != nil {
-		return c.err
+	if closeErr := unix.Close(fd); err == nil && closeErr != nil {
+		err = &fs.PathError{Op: "close", Path: to.name, Err: closeErr}
 	}
-	if err := unix.Fchmod(out, tree.DirMode); err != nil {
-		return &fs.PathError{Op: "chmod", Path: to, Err: err}
+	return err
+}
+
+// settle gives what stands at a spot the canonical time.
+func settle(to spot) error {
+	if err := unix.UtimesNanoAt(to.dir, to.name, tree.Times(), unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return &fs.PathError{Op: "set the time of", Path: to.name, Err: err}
 	}
-	return settle(in, to)
+	return nil
 }

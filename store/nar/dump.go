@@ -13,6 +13,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"reprise/store/tree"
 )
 
 // bufferSize is how much is read and written at once. One buffer serves a
@@ -30,7 +32,7 @@ func DumpPath(ctx context.Context, w io.Writer, path string) error {
 	defer buffers.Put(buf)
 	d := dumper{ctx: ctx, w: w, buf: buf[:]}
 	d.str(magic)
-	if err := d.node(unix.AT_FDCWD, path, path); err != nil {
+	if err := d.node(spot{unix.AT_FDCWD, path}, path, spot{}); err != nil {
 		return fmt.Errorf("archive %q: %w", path, err)
 	}
 	if d.flush(); d.err != nil {
@@ -42,11 +44,12 @@ func DumpPath(ctx context.Context, w io.Writer, path string) error {
 // dumper writes through one buffer. After the first error of w it writes
 // nothing more.
 type dumper struct {
-	ctx context.Context
-	w   io.Writer
-	buf []byte
-	n   int // bytes of buf that wait to be written
-	err error
+	ctx  context.Context
+	w    io.Writer
+	buf  []byte
+	n    int // bytes of buf that wait to be written
+	err  error
+	copy *copier // nil: no copy is made
 }
 
 func (d *dumper) flush() {
@@ -94,12 +97,18 @@ func (d *dumper) strs(list ...string) {
 	}
 }
 
-// node writes what stands at the name below the directory at; path is for
-// messages.
-func (d *dumper) node(at int, name, path string) error {
-	fd, err := unix.Openat(at, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+// A spot is a name below an open directory.
+type spot struct {
+	dir  int
+	name string
+}
+
+// node writes what stands at a spot, and makes its copy at another; path is
+// for messages.
+func (d *dumper) node(at spot, path string, to spot) error {
+	fd, err := unix.Openat(at.dir, at.name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if errors.Is(err, unix.ELOOP) {
-		return d.symlink(at, name, path)
+		return d.symlink(at, path, to)
 	}
 	if err != nil {
 		return &fs.PathError{Op: "open", Path: path, Err: err}
@@ -112,15 +121,17 @@ func (d *dumper) node(at int, name, path string) error {
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFREG:
 		d.strs("(", "type", "regular")
+		mode := uint32(tree.FileMode)
 		if st.Mode&unix.S_IXUSR != 0 {
 			d.strs("executable", "")
+			mode = tree.ExecMode
 		}
 		d.str("contents")
-		if err := d.contents(fd, st.Size, path); err != nil {
+		if err := d.contents(fd, st.Size, mode, path, to); err != nil {
 			return err
 		}
 	case unix.S_IFDIR:
-		if err := d.directory(fd, path); err != nil {
+		if err := d.directory(fd, path, to); err != nil {
 			return err
 		}
 	default:
@@ -130,17 +141,30 @@ func (d *dumper) node(at int, name, path string) error {
 	return d.err
 }
 
-func (d *dumper) symlink(at int, name, path string) error {
+func (d *dumper) symlink(at spot, path string, to spot) error {
 	target := make([]byte, maxTarget+1)
-	n, err := unix.Readlinkat(at, name, target)
+	n, err := unix.Readlinkat(at.dir, at.name, target)
 	if err != nil {
 		return &fs.PathError{Op: "read the symlink", Path: path, Err: err}
 	}
 	d.strs("(", "type", "symlink", "target", string(target[:n]), ")")
-	return d.err
+	if d.err != nil {
+		return d.err
+	}
+	return d.copy.symlink(string(target[:n]), to)
 }
 
-func (d *dumper) contents(fd int, size int64, path string) error {
+func (d *dumper) contents(fd int, size int64, mode uint32, path string, to spot) (err error) {
+	out, err := d.copy.file(to)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err == nil {
+			err = d.err
+		}
+		err = d.copy.end(out, mode, to, err)
+	}()
 	d.length(size)
 	for left := size; left > 0 && d.err == nil; {
 		if d.n == len(d.buf) {
@@ -157,14 +181,27 @@ func (d *dumper) contents(fd int, size int64, path string) error {
 		if n == 0 {
 			return fmt.Errorf("%q became shorter than %d bytes while it was read", path, size)
 		}
+		if err := d.copy.write(out, d.buf[d.n:d.n+n], to); err != nil {
+			return err
+		}
 		d.n += n
 		left -= int64(n)
 	}
 	d.pad(size)
-	return d.err
+	return nil
 }
 
-func (d *dumper) directory(fd int, path string) error {
+func (d *dumper) directory(fd int, path string, to spot) (err error) {
+	out, err := d.copy.directory(to)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err == nil {
+			err = d.err
+		}
+		err = d.copy.end(out, tree.DirMode, to, err)
+	}()
 	d.strs("(", "type", "directory")
 	names, err := readNames(fd)
 	if err != nil {
@@ -173,12 +210,12 @@ func (d *dumper) directory(fd int, path string) error {
 	slices.SortFunc(names, strings.Compare)
 	for _, name := range names {
 		d.strs("entry", "(", "name", name, "node")
-		if err := d.node(fd, name, filepath.Join(path, name)); err != nil {
+		if err := d.node(spot{fd, name}, filepath.Join(path, name), spot{out, name}); err != nil {
 			return err
 		}
 		d.str(")")
 	}
-	return d.err
+	return nil
 }
 
 // readNames returns the names in the directory fd, without "." and "..".
