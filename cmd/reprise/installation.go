@@ -54,7 +54,7 @@ func openInstallation(m stage1.Medium) (*installation, error) {
 		return nil, err
 	}
 	i := &installation{medium: m, carried: carried, sink: progress.Discard}
-	i.facts, err = i.look()
+	i.facts, err = i.look(context.Background())
 	return i, err
 }
 
@@ -67,9 +67,18 @@ func makeScratch() error {
 	return err
 }
 
-// look reads the machine again: disks come and go.
-func (i *installation) look() (*hwdetect.Facts, error) {
-	return hwdetect.Read(os.DirFS("/"), hwdetect.Options{Contents: true})
+// patience bounds how long the machine's drivers are waited for.
+const patience = time.Minute
+
+// look reads the machine again, once its drivers are there: disks come and go.
+func (i *installation) look(ctx context.Context) (*hwdetect.Facts, error) {
+	waiting, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := i.medium.Settle(waiting); err != nil && ctx.Err() != nil {
+		return nil, err
+	}
+	root := os.DirFS("/")
+	return hwdetect.Read(root, hwdetect.Options{Contents: true, PCIIDs: pciIDs(), Modules: moduleIndex(root), KernelLog: kernelLog()})
 }
 
 // disks lists the disks, that of the medium marked.
@@ -77,8 +86,8 @@ func (i *installation) disks() []plan.Disk {
 	return plan.DisksOf(i.facts, strings.TrimPrefix(i.medium.Disk, "/dev/"))
 }
 
-func (i *installation) disksNow(context.Context) ([]plan.Disk, error) {
-	facts, err := i.look()
+func (i *installation) disksNow(ctx context.Context) ([]plan.Disk, error) {
+	facts, err := i.look(ctx)
 	if err != nil {
 		return nil, err
 	}

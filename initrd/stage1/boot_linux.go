@@ -35,8 +35,9 @@ type boot struct {
 	devices  *devices // nil until prepare is done
 	mounted  int      // how many of the kernel's file systems prepare has mounted
 	log      journal
-	system   string // the store path that is started
-	switched bool   // the old root is gone
+	system   string          // the store path that is started
+	switched bool            // the old root is gone
+	carried  *carriedDrivers // nil unless a medium's store is mounted
 	marks    []mark
 }
 
@@ -415,6 +416,7 @@ func checkProgram(file string) error {
 
 // undo takes away what a failed attempt has mounted, so that another may follow.
 func undo() {
+	letGo()
 	for _, at := range []string{target, rootmount.Root, rootmount.Meta, carriedStore, rootmount.Disk, rootmount.Medium} {
 		for unix.Unmount(at, unix.MNT_DETACH) == nil {
 		}

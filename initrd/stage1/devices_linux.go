@@ -65,9 +65,10 @@ type devices struct {
 	optical bool
 
 	mu      sync.Mutex
-	loading int       // modules that are being loaded
-	moved   time.Time // when a load last ended or a device last came
-	closed  bool      // no load is begun any more
+	wide    *kmod.Loader // of the carried system's modules; nil until it is there
+	loading int          // modules that are being loaded
+	moved   time.Time    // when a load last ended or a device last came
+	closed  bool         // no load is begun any more
 }
 
 func openDisk(name string) (blockdev.Disk, error) { return os.Open("/dev/" + name) }
@@ -83,13 +84,50 @@ func (d *devices) coldplug() {
 	}
 }
 
+// widen loads modules for every device with another loader from here on; nil
+// goes back to the initramfs's own modules, and loads nothing.
+func (d *devices) widen(l *kmod.Loader) {
+	d.mu.Lock()
+	d.wide = l
+	d.moved = time.Now()
+	d.mu.Unlock()
+	if l == nil {
+		return
+	}
+	for _, alias := range kmod.Modaliases(d.sys, d.wideBuses()) {
+		d.plug(alias)
+	}
+}
+
+// notBuses have devices for which an installer loads nothing: modules for the
+// processor's features are loaded when something needs them.
+var notBuses = []string{"cpu", "dax", "edac", "machinecheck", "memory", "node", "clockevents", "clocksource", "workqueue"}
+
+// wideBuses are those of allBuses, and then every other that the kernel has.
+func (d *devices) wideBuses() []string {
+	buses := slices.Clone(allBuses)
+	entries, _ := fs.ReadDir(d.sys, "bus")
+	for _, e := range entries {
+		if !slices.Contains(buses, e.Name()) && !slices.Contains(notBuses, e.Name()) {
+			buses = append(buses, e.Name())
+		}
+	}
+	return buses
+}
+
 // plug loads the modules for one device without waiting for them.
 func (d *devices) plug(modalias string) {
 	if !d.reach.covers(modalias) {
 		return
 	}
-	names, _ := d.loader.Index().Resolve(modalias)
-	if !slices.ContainsFunc(names, func(n string) bool { return !d.loader.Tried(n) }) {
+	d.mu.Lock()
+	loader := d.wide
+	d.mu.Unlock()
+	if loader == nil {
+		loader = d.loader
+	}
+	names, _ := loader.Index().Resolve(modalias)
+	if !slices.ContainsFunc(names, func(n string) bool { return !loader.Tried(n) }) {
 		return
 	}
 	d.mu.Lock()

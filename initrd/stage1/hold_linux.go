@@ -57,6 +57,9 @@ func (b *boot) attend() (stop func()) {
 	if b.devices == nil {
 		return func() {}
 	}
+	if b.carried != nil {
+		b.carried.start(b)
+	}
 	done := make(chan struct{})
 	var attending sync.WaitGroup
 	attending.Go(func() {

@@ -27,6 +27,7 @@ type Medium struct {
 	Disk    string // the whole disk or drive; never a place to install to
 	Line    string // the kernel line
 	Console string // "tty1", "ttyS0"; "" for an unattended installation
+	Drivers string // see Settle; "" where stage 1 is not there any more
 }
 
 // Next is what the machine does when an installer has ended.
@@ -90,6 +91,13 @@ func (b *boot) install(d blockdev.Device) error {
 		m.Disk = "/dev/" + d.Disk
 	}
 	b.log.printf(logInfo, "stage 1: %s", b.times())
+	hangUp, err := b.carried.serve()
+	if err != nil {
+		b.log.printf(logWarning, "nobody can wait for drivers: %v", err)
+	} else {
+		m.Drivers = driverSocket
+		defer hangUp()
+	}
 	restore := quietConsole()
 	defer restore()
 	stop := b.attend()

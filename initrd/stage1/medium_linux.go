@@ -49,6 +49,8 @@ var errMounted = errors.New("rescue: the medium is mounted at " + rootmount.Medi
 // error.
 func (b *boot) fromMedium() error {
 	debug.SetGCPercent(100) // an installer is a long life
+	b.carried = nil
+	b.devices.widen(nil)
 	for _, name := range mediumFileSystems {
 		go func() {
 			if err := b.devices.loader.Load(name); err != nil && !errors.Is(err, kmod.ErrUnknown) {
@@ -87,7 +89,9 @@ func (b *boot) fromMedium() error {
 		return err
 	}
 	b.mark("store mounted")
+	b.carried = newCarriedDrivers()
 	if b.line.Mode == ModeRescue {
+		b.carried.want()
 		return errMounted
 	}
 	return b.install(device)
