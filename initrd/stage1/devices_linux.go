@@ -138,7 +138,7 @@ func (d *devices) plug(modalias string) {
 	d.loading++
 	go func() {
 		// A driver that refuses its device says so in the kernel's log.
-		_ = d.loader.Load(modalias)
+		_ = loader.Load(modalias)
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		d.loading--
