@@ -1,6 +1,11 @@
 package advice
 
-import "reprise/hwdetect"
+import (
+	"slices"
+	"strings"
+
+	"reprise/hwdetect"
+)
 
 // Server is the sound server of the system that the advice is for.
 type Server string
@@ -67,6 +72,8 @@ type Setting struct {
 	Offered bool `json:"offered,omitempty"`
 	// Risk is what an offer costs. It is never empty for an offer.
 	Risk string `json:"risk,omitempty"`
+	// Lacks are the Debian packages for want of which it is only offered.
+	Lacks []string `json:"lacks,omitempty"`
 }
 
 // Driver is what carries sound between a server and a card.
@@ -143,6 +150,18 @@ func (a Advice) Chosen() []Setting { return a.pick(false) }
 
 // Offers returns the settings that are left to people.
 func (a Advice) Offers() []Setting { return a.pick(true) }
+
+// Missing says what this machine should have and cannot have here for want of
+// packages: one text for each reason, for the person who installs.
+func (a Advice) Missing() []string {
+	var texts []string
+	for _, group := range together(a.Offers()) {
+		if len(group[0].Lacks) > 0 {
+			texts = append(texts, strings.Join(append(slices.Clone(group[0].Reasons), group[0].Risk), " ")+" It stands as a comment in hardware.jsonnet.")
+		}
+	}
+	return texts
+}
 
 func (a Advice) pick(offered bool) []Setting {
 	var some []Setting

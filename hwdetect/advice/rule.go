@@ -101,11 +101,15 @@ func (m *machine) withhold() {
 	for i := range m.Settings {
 		s := &m.Settings[i]
 		if need := PackagesFor(*s); !s.Offered && !m.carried(need) {
-			s.Offered = true
-			s.Risk = fmt.Sprintf("It needs %s, which %s not at hand here: choose it where there is a network.",
-				list(need), map[bool]string{true: "is", false: "are"}[len(need) == 1])
+			s.Offered, s.Risk, s.Lacks = true, lacking(need), need
 		}
 	}
+}
+
+// lacking is what it costs to choose what needs packages that are not at hand.
+func lacking(packages []string) string {
+	return fmt.Sprintf("It needs %s, which %s not at hand here: choose it where there is a network.",
+		list(packages), map[bool]string{true: "is", false: "are"}[len(packages) == 1])
 }
 
 // order sorts settings by option. What adds to one option keeps the order of

@@ -17,6 +17,11 @@ func ruleKernel(m *machine, a *adding) {
 	case realtimeKernel:
 		a.set(option, true, "No hardware of "+m.Machine+" stands against Debian's PREEMPT_RT kernel. Some machines are no better with it: the latency measurement compares both.")
 	case stockKernel:
+		stock := PackagesFor(Setting{Option: option, Value: false})
+		if !m.carried(stock) {
+			a.withoutStock(stock)
+			return
+		}
 		why := nvidia(m.f) + ": the maker's own modules refuse to be built for PREEMPT_RT, so the stock kernel is the default, with preempt=full and threadirqs."
 		free := "With the free driver nouveau the PREEMPT_RT kernel runs, too: musnix.kernel.realtime true brings it back."
 		a.set(option, false, why, free)
@@ -24,6 +29,22 @@ func ruleKernel(m *machine, a *adding) {
 		a.add("boot.kernelParams", "threadirqs", "Interrupt threads with priorities, for the stock kernel that "+nvidia(m.f)+" asks for.")
 		a.conflict(why+" "+free, nvidia(m.f))
 	}
+}
+
+// withoutStock leaves the PREEMPT_RT kernel where it is the only one at hand:
+// everything but the maker's own modules runs with it. What else the stock
+// kernel wants is offered together with it.
+func (a *adding) withoutStock(packages []string) {
+	name := nvidia(a.m.f)
+	why := name + ": the maker's own modules refuse to be built for PREEMPT_RT, so this machine should have the stock kernel. Only the PREEMPT_RT kernel is at hand, and stays: the free driver nouveau runs with it."
+	for _, s := range []Setting{
+		{Option: "musnix.kernel.realtime", Value: false},
+		{Option: "boot.kernelParams", Value: "preempt=full", Add: true}, {Option: "boot.kernelParams", Value: "threadirqs", Add: true},
+	} {
+		s.Reasons, s.Offered, s.Risk, s.Lacks = []string{why}, true, lacking(packages), packages
+		a.setting(s)
+	}
+	a.conflict(why, name)
 }
 
 // nvidia names NVIDIA's adapters. One without a display, class 0x0302, counts

@@ -418,3 +418,35 @@ func TestWithoutPackagesSettingsAreOffers(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A medium with the PREEMPT_RT kernel alone, and a machine that should have
+// the stock one: it is said, it stands as a comment, and what is written is
+// for the kernel that is there.
+func TestStockKernelIsNotAtHand(t *testing.T) {
+	f := desk(4, 1)
+	f.GPUs = []hwdetect.GPU{{ID: is(id("10de:2704")), Name: is("GeForce RTX 4080"), NVIDIA: true}}
+	a := Advise(f, Wants{Server: JACK, Carried: []string{"linux-image-rt-amd64", "rtirq-init", "procps"}})
+	if got := chosen(a, "musnix.kernel.realtime"); len(got) != 0 {
+		t.Errorf("musnix.kernel.realtime is chosen: %v", got)
+	}
+	if params := fmt.Sprint(chosen(a, "boot.kernelParams")); strings.Contains(params, "preempt=full") {
+		t.Errorf("kernel parameters of the stock kernel are chosen: %s", params)
+	}
+	missing := strings.Join(a.Missing(), "\n")
+	for _, want := range []string{"GeForce RTX 4080 (10de:2704)", "should have the stock kernel", "Only the PREEMPT_RT kernel is at hand", "needs linux-image-amd64", "comment in hardware.jsonnet"} {
+		if !strings.Contains(missing, want) {
+			t.Errorf("%q lacks %q", missing, want)
+		}
+	}
+	text := string(a.Jsonnet())
+	if !strings.Contains(text, "\n// + { musnix+: { kernel+: { realtime: false } } }\n") || !strings.Contains(text, "preempt=full") {
+		t.Errorf("the offer does not stand in\n%s", text)
+	}
+	cfg, err := evaluate(t, JACK, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !cfg.Realtime() {
+		t.Error("the kernel is not the PREEMPT_RT one")
+	}
+}
