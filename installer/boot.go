@@ -156,7 +156,7 @@ func (r *run) bootFiles() ([]image.File, error) {
 		}
 		files = append(files, image.File{Path: f.at(*f.digest), Source: source, Size: size})
 	}
-	entries, err := bootentry.Files([]bootentry.Generation{g}, bootentry.Options{RootPARTUUID: r.Plan.Table.Root.GUID})
+	entries, err := bootentry.Files([]bootentry.Generation{g}, bootentry.Options{RootPARTUUID: r.Plan.Table.Root.GUID, Timeout: r.Timeout})
 	if err != nil {
 		return nil, err
 	}

@@ -24,6 +24,8 @@ const (
 	ConfigurationFile = "configuration.jsonnet"
 	// PlanFile says how the machine was installed.
 	PlanFile = "var/lib/reprise/installation.json"
+	// LogFile is the log of the installation.
+	LogFile = "var/log/reprise/install.log"
 
 	// shadowGroup is Debian's group shadow. Source: base-passwd's group.master.
 	shadowGroup = 42
@@ -90,6 +92,25 @@ func (r *run) writeConfiguration(ctx context.Context, _ plan.Step) error {
 		err = fmt.Errorf("the system %q is not in the store", r.journal.System)
 	}
 	return err
+}
+
+// keepLog copies the log of the installation, so far as it is written.
+func (r *run) keepLog() error {
+	if r.Log == "" {
+		return nil
+	}
+	data, err := os.ReadFile(r.Log)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // nobody keeps one
+	}
+	if err != nil {
+		return err
+	}
+	to := filepath.Join(r.dir, LogFile)
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return err
+	}
+	return atomicfile.WriteBytes(to, 0o600, data)
 }
 
 // writePassword gives the user the password of the answers. Stage 1 keeps the

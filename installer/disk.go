@@ -79,6 +79,12 @@ func layoutOf(t plan.Table) (layout.Plan, error) {
 
 var toolEnvironment = []string{"PATH=/usr/sbin:/usr/bin", "LC_ALL=C", "TZ=UTC", "HOME=/"}
 
+// keyslotMemory is what opening the disk takes, in KiB. cryptsetup takes up to
+// 1 GiB of the machine that makes the container; this one must also open in one
+// with 512 MiB. It is four times what RFC 9106 recommends where memory is short,
+// and cryptsetup makes as many passes as take its two seconds.
+const keyslotMemory = 256 << 10
+
 func (r *run) encrypt(ctx context.Context, _ plan.Step) error {
 	node, offset := r.Target.Place(r.Plan.Table.Root.Path)
 	if offset != 0 {
@@ -86,7 +92,7 @@ func (r *run) encrypt(ctx context.Context, _ plan.Step) error {
 	}
 	err := r.Target.Tools().Run(ctx, image.Command{
 		Argv: []string{"/usr/sbin/cryptsetup", "luksFormat", "--type", "luks2", "--batch-mode", "--uuid", r.Plan.LUKS.UUID,
-			"--label", "reprise", "--key-file=-", node},
+			"--label", "reprise", "--pbkdf", "argon2id", "--pbkdf-memory", strconv.Itoa(keyslotMemory), "--key-file=-", node},
 		Env: toolEnvironment, Stdin: bytes.NewReader(r.Passphrase),
 		Binds: []image.Bind{{Source: node, Target: node, Writable: true}},
 	})
@@ -139,6 +145,9 @@ func (r *run) mount(ctx context.Context, _ plan.Step) error {
 }
 
 func (r *run) finish(ctx context.Context, _ plan.Step) error {
+	if err := r.keepLog(); err != nil {
+		r.Sink.Note("The log could not be kept on the machine: %v", err)
+	}
 	if err := r.leave(ctx); err != nil {
 		return err
 	}

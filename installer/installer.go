@@ -54,7 +54,11 @@ type Job struct {
 	// Again does every step even when the journal says that this very plan
 	// was carried out to its end.
 	Again bool
-	// Log is where the full log is, for messages: "/run/reprise/install.log".
+	// Timeout is how long the boot menu stays, in seconds; 0 is what package
+	// bootentry has.
+	Timeout int
+	// Log is where the full log is: "/run/reprise/install.log". Messages name
+	// it, and an installed machine has a copy at LogFile.
 	Log string
 }
 

@@ -257,9 +257,31 @@ func (l *Linux) Unmount(ctx context.Context, _ plan.RootFS) error {
 // Tools are those of NewLinux.
 func (l *Linux) Tools() image.Tools { return l.tools }
 
-// SetClock sets the system's clock; the hardware's follows when the machine
-// shuts down or by its own time service.
+// SetClock sets the system's clock where it is behind, and the hardware's, in
+// UTC: the installed machine starts with that one.
 func (l *Linux) SetClock(_ context.Context, p *plan.Plan) error {
-	now := unix.NsecToTimespec(p.Date.UnixNano())
-	return unix.ClockSettime(unix.CLOCK_REALTIME, &now)
+	if time.Now().Before(p.Date) {
+		now := unix.NsecToTimespec(p.Date.UnixNano())
+		if err := unix.ClockSettime(unix.CLOCK_REALTIME, &now); err != nil {
+			return err
+		}
+	}
+	f, err := os.OpenFile("/dev/rtc0", os.O_WRONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // a machine may have none
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := unix.IoctlSetRTCTime(int(f.Fd()), rtcTime(time.Now())); err != nil {
+		return &fs.PathError{Op: "set the time of", Path: f.Name(), Err: err}
+	}
+	return nil
+}
+
+// rtcTime is a moment as rtc(4) counts: months from 0, years from 1900.
+func rtcTime(now time.Time) *unix.RTCTime {
+	now = now.UTC()
+	return &unix.RTCTime{Sec: int32(now.Second()), Min: int32(now.Minute()), Hour: int32(now.Hour()), Mday: int32(now.Day()), Mon: int32(now.Month()) - 1, Year: int32(now.Year()) - 1900}
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
@@ -37,24 +38,34 @@ func unattendedInstall(ctx context.Context, m stage1.Medium, out io.Writer) (fou
 	if err := makeScratch(); err != nil {
 		return false, "", err
 	}
+	i := &installation{medium: m, sink: progress.Discard}
+	failed := func(step string, err error) (bool, stage1.Next, error) {
+		i.tellReport(out, err)
+		fmt.Fprint(out, installer.LastLine(nil, step, err))
+		return true, "", err
+	}
+	carried, err := readMedium(m.Dir)
+	if err == nil { // else it is told when there are answers
+		i.carried = carried
+		if said := i.wakeClock(time.Now(), setClock); said != "" {
+			fmt.Fprintf(out, "reprise: %s\n", said)
+		}
+	}
 	place, err := installer.FindAnswers(ctx, m.Line, m.Dir, m.Disk)
 	if place == nil && err == nil {
 		return false, "", nil
 	}
 	if err != nil {
-		fmt.Fprint(out, installer.LastLine(nil, "answers", err))
-		return true, "", err
+		return failed("answers", err)
 	}
 	fmt.Fprintf(out, "reprise: installing as %s says\n", place.Name)
 	file, passphrase, err := readAnswers(place)
 	if err != nil {
-		fmt.Fprint(out, installer.LastLine(nil, "answers", err))
-		return true, "", err
+		return failed("answers", err)
 	}
-	i, err := openInstallation(m)
-	if err != nil {
-		fmt.Fprint(out, installer.LastLine(nil, "plan", err))
-		return true, "", err
+	if i, err = openInstallation(m); err != nil {
+		i = &installation{medium: m}
+		return failed("plan", err)
 	}
 	defer i.close()
 	_, err = i.carryOut(ctx, file, passphrase, false, progress.Discard, out)
@@ -65,10 +76,11 @@ func unattendedInstall(ctx context.Context, m stage1.Medium, out io.Writer) (fou
 // how it ended.
 func (i *installation) carryOut(ctx context.Context, file *answers.File, passphrase []byte, again bool, sink progress.Sink, out io.Writer) (*installer.Result, error) {
 	failed := func(err error) (*installer.Result, error) {
+		i.tellReport(out, err)
 		fmt.Fprint(out, installer.LastLine(nil, "plan", err))
 		return nil, err
 	}
-	p, err := i.plan(file.Answers)
+	p, err := i.plan(ctx, file.Answers)
 	if problems := (diag.Problems)(nil); errors.As(err, &problems) {
 		err = file.At(problems).Err()
 	}
@@ -79,18 +91,18 @@ func (i *installation) carryOut(ctx context.Context, file *answers.File, passphr
 		sink.Note("%s", note)
 	}
 	files, err := i.configuration(ctx, p)
-	if err == nil {
-		err = judge(ctx, files)
-	}
 	if err != nil {
 		return failed(err)
 	}
-	job, err := i.job(p, files, passphrase)
+	job, err := i.job(ctx, p, files, passphrase)
 	if err != nil {
 		return failed(err)
 	}
-	job.Sink, job.Report, job.Again = sink, installer.Lines(out), again
-	result, err := job.Run(ctx)
+	job.Again = again
+	result, err := i.perform(ctx, job, sink, installer.Lines(out))
+	if err != nil {
+		i.tellReport(out, err)
+	}
 	fmt.Fprint(out, installer.LastLine(result, "install", err))
 	return result, err
 }
@@ -166,7 +178,7 @@ func (a *app) install(ctx context.Context, f installFlags) error {
 		}
 		return err
 	}
-	p, err := i.plan(file.Answers)
+	p, err := i.plan(ctx, file.Answers)
 	if problems := (diag.Problems)(nil); errors.As(err, &problems) {
 		return file.At(problems).Err()
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,6 +22,7 @@ import (
 	"reprise/internal/diag"
 	"reprise/internal/lock"
 	"reprise/internal/progress"
+	"reprise/internal/recipe"
 	"reprise/internal/rootmount"
 	"reprise/internal/sha256sums"
 	"reprise/store/storepath"
@@ -42,6 +44,7 @@ type installation struct {
 	facts   *hwdetect.Facts
 	tools   *installer.Chroot // nil until needed
 	sink    progress.Sink
+	wants   map[string]advice.Wants // of the carried systems, once asked for
 }
 
 // openInstallation reads the medium and looks at the machine.
@@ -96,27 +99,43 @@ func (i *installation) disksNow(ctx context.Context) ([]plan.Disk, error) {
 }
 
 // plan decides the installation that a asks for.
-func (i *installation) plan(a answers.Answers) (*plan.Plan, error) {
-	r := plan.Request{Answers: a, Machine: plan.MachineOf(i.facts, time.Now()), Disks: i.disks(), Medium: i.carried, Compose: true}
+func (i *installation) plan(ctx context.Context, a answers.Answers) (*plan.Plan, error) {
+	r := plan.Request{Answers: a, Machine: plan.MachineOf(i.facts, machineClock(os.DirFS("/"), time.Now())), Disks: i.disks(), Medium: i.carried, Compose: true}
+	var advised advice.Advice
 	if s := i.carried.System(a.Profile); s != nil {
 		var err error
+		if advised, err = i.advise(ctx, s); err != nil {
+			return nil, err
+		}
 		if r.KernelBytes, err = i.sizeOf(s, "kernel"); err != nil {
 			return nil, err
 		}
 		if r.InitrdBytes, err = i.sizeOf(s, "initrd"); err != nil {
 			return nil, err
 		}
-		l, err := i.lock(s)
-		if err != nil {
+		if r.NotBefore, err = i.newest(s); err != nil {
 			return nil, err
 		}
-		for _, suite := range l.Archive {
-			if suite.Date.After(r.NotBefore) {
-				r.NotBefore = suite.Date
-			}
+	}
+	p, err := plan.Make(r)
+	if err == nil {
+		p.Notes = append(p.Notes, advised.Missing()...)
+	}
+	return p, err
+}
+
+// newest is when the newest package list that s was made from was signed.
+func (i *installation) newest(s *plan.System) (newest time.Time, err error) {
+	l, err := i.lock(s)
+	if err != nil {
+		return newest, err
+	}
+	for _, suite := range l.Archive {
+		if suite.Date.After(newest) {
+			newest = suite.Date
 		}
 	}
-	return plan.Make(r)
+	return newest, nil
 }
 
 // sizeOf is the size of what a link of the system leads to, on the medium.
@@ -140,20 +159,66 @@ func (i *installation) lock(s *plan.System) (*lock.Lock, error) {
 	return lock.Parse(s.Lock, data)
 }
 
+// source is what config.Evaluate takes for a carried system.
+func (i *installation) source(s *plan.System) string {
+	if s.Files == "" {
+		return s.Configuration
+	}
+	return filepath.Join(i.medium.Dir, s.Files, s.Configuration)
+}
+
+// advise judges the machine for a system, with nothing but what the medium has
+// for it.
+func (i *installation) advise(ctx context.Context, s *plan.System) (advice.Advice, error) {
+	wants, ok := i.wants[s.Name]
+	if !ok {
+		l, err := i.lock(s)
+		if err != nil {
+			return advice.Advice{}, err
+		}
+		cfg, err := config.Evaluate(ctx, i.source(s), config.EvalOptions{})
+		if err != nil {
+			return advice.Advice{}, err
+		}
+		wants = wantsOf(cfg, l)
+		if i.wants == nil {
+			i.wants = map[string]advice.Wants{}
+		}
+		i.wants[s.Name] = wants
+	}
+	return advice.Advise(i.facts, wants), nil
+}
+
+// wantsOf is what a system is to be: its server of sound, and the packages
+// that it may have. Those of the medium's own sets, which no machine can be
+// made of, are not among these.
+func wantsOf(cfg *config.Config, l *lock.Lock) advice.Wants {
+	wants := advice.Wants{Carried: []string{}}
+	for _, pkg := range l.In(recipe.SystemSet) {
+		wants.Carried = append(wants.Carried, pkg.Name)
+	}
+	switch {
+	case cfg.Services.Jack.Jackd.Enable:
+		wants.Server = advice.JACK
+	case cfg.Services.Pipewire.Enable:
+		wants.Server = advice.PipeWire
+	}
+	return wants
+}
+
 // configuration makes the files of /etc/reprise: the machine's configuration
 // and what it imports, its hardware, its lock. comments go to the top.
 func (i *installation) configuration(ctx context.Context, p *plan.Plan, comments ...string) (map[string][]byte, error) {
 	s := i.carried.System(p.System)
 	files := map[string][]byte{}
-	source := s.Configuration
+	source := i.source(s)
 	if s.Files != "" {
-		source = filepath.Join(i.medium.Dir, s.Files, s.Configuration)
 		if err := readTree(files, filepath.Join(i.medium.Dir, s.Files), plan.ProfileDir); err != nil {
 			return nil, err
 		}
 	}
 	var err error
-	if files["reprise.lock"], err = os.ReadFile(filepath.Join(i.medium.Dir, s.Lock)); err != nil {
+	if files[lockName], err = os.ReadFile(filepath.Join(i.medium.Dir, s.Lock)); err != nil {
 		return nil, err
 	}
 	cfg, err := config.Evaluate(ctx, source, config.EvalOptions{})
@@ -164,18 +229,11 @@ func (i *installation) configuration(ctx context.Context, p *plan.Plan, comments
 	for name, u := range cfg.Users.Users {
 		base.Users[name] = u.UID
 	}
-	l, err := i.lock(s)
+	advised, err := i.advise(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	wants := advice.Wants{Carried: []string{}}
-	for _, pkg := range l.Packages {
-		wants.Carried = append(wants.Carried, pkg.Name)
-	}
-	if cfg.Services.Jack.Jackd.Enable {
-		wants.Server = advice.JACK
-	}
-	files[plan.HardwareFile] = advice.Advise(i.facts, wants).Jsonnet()
+	files[plan.HardwareFile] = advised.Jsonnet()
 	files[installer.ConfigurationFile] = plan.Configuration(p.Answers, p.Host, base)
 	return files, nil
 }
@@ -195,10 +253,16 @@ func readTree(files map[string][]byte, dir, at string) error {
 	})
 }
 
-// job is the plan, ready to be carried out on this machine.
-func (i *installation) job(p *plan.Plan, files map[string][]byte, passphrase []byte) (*installer.Job, error) {
+// job is the plan, ready to be carried out on this machine. files may have
+// been edited since configuration made them.
+func (i *installation) job(ctx context.Context, p *plan.Plan, files map[string][]byte, passphrase []byte) (*installer.Job, error) {
+	cfg, l, err := judged(ctx, files)
+	if err != nil {
+		return nil, err
+	}
+	files = maps.Clone(files)
+	files[lockName] = machineLock(l, cfg).Encode()
 	if i.tools == nil {
-		var err error
 		// The store of the medium is nix/store of a directory, as on a disk.
 		disk := strings.TrimSuffix(filepath.Clean(i.medium.Store), "/nix/store")
 		if i.tools, err = installer.OpenTools(disk, i.carried.Tools.Path, toolsDir); err != nil {
@@ -206,7 +270,7 @@ func (i *installation) job(p *plan.Plan, files map[string][]byte, passphrase []b
 		}
 	}
 	return &installer.Job{
-		Plan: p, Medium: i.carried, Files: files, Passphrase: passphrase, Log: installLog,
+		Plan: p, Medium: i.carried, Files: files, Passphrase: passphrase, Timeout: cfg.Boot.Loader.Timeout, Log: installLog,
 		Source: installer.Source{Root: i.medium.Dir, Store: i.medium.Store},
 		Target: installer.NewLinux(p, targetDir, i.tools, i.disksNow),
 		Check:  i.check,

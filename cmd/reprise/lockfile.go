@@ -12,6 +12,9 @@ import (
 	"reprise/internal/lock"
 )
 
+// lockName is the lock beside a configuration.
+const lockName = "reprise.lock"
+
 // lockPath returns where the lock of a configuration is: reprise.lock beside
 // the user's own file; a profile that we ship has none, so its lock is beside
 // the output (live-rig.img → live-rig.lock).
@@ -21,7 +24,7 @@ func lockPath(configuration, flag, out string) string {
 	}
 	// As config.Evaluate takes it: a directory of the profile's name is no file.
 	if info, err := os.Stat(configuration); err == nil && !info.IsDir() {
-		return filepath.Join(filepath.Dir(configuration), "reprise.lock")
+		return filepath.Join(filepath.Dir(configuration), lockName)
 	}
 	return strings.TrimSuffix(out, filepath.Ext(out)) + ".lock"
 }

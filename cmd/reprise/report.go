@@ -2,12 +2,14 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"reprise/hwdetect/advice"
 	"reprise/initrd/blockdev"
 	"reprise/installer"
 	"reprise/internal/atomicfile"
@@ -43,6 +45,25 @@ func (i *installation) keepReport(text string) (place string, err error) {
 		}
 	}
 	return place + ", in memory: no stick can be written", nil
+}
+
+// tellReport keeps a report of a failed installation that nobody attends, and
+// says where it is.
+func (i *installation) tellReport(out io.Writer, failure error) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "reprise: a report of an installation that failed\n\n%v\n\n", failure)
+	if i.facts != nil {
+		b.WriteString(advice.Advise(i.facts, advice.Wants{}).Text())
+		if err := i.facts.WritePage(&b); err != nil {
+			fmt.Fprintf(&b, "%v\n", err)
+		}
+	}
+	place, err := i.keepReport(b.String())
+	if err != nil {
+		fmt.Fprintf(out, "reprise: no report can be kept: %v\n", err)
+		return
+	}
+	fmt.Fprintf(out, "reprise: a report is %s\n", place)
 }
 
 // sticks are the file systems that a report may be written to: further ones
