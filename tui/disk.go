@@ -18,17 +18,21 @@ func diskText(s *Session, width int) string {
 		return "Looking at the machine ...\n"
 	}
 	var b strings.Builder
-	b.WriteString(wrap("The disk to install to. Everything on it will be lost, and only that.", width))
+	if s.member == "" { // else it was read, and there is more to say
+		b.WriteString(wrap("The disk to install to. Everything on it will be lost: Windows, music, all of it. The other disks stay as they are.", width))
+	}
 	shown := 0
 	for _, d := range s.Disks {
 		if d.Medium {
-			b.WriteString(wrap("Not shown: "+d.Name()+", from which the installer runs.", width))
+			if s.member == "" {
+				b.WriteString(wrap("Not shown: "+d.Name()+", from which the installer runs.", width))
+			}
 			continue
 		}
 		shown++
 	}
 	if s.member != "" {
-		b.WriteString("\n" + hang("! ", s.Said.Disk+" "+s.member, width))
+		b.WriteString(hang("! ", s.Said.Disk+" "+s.member, width))
 	}
 	if shown == 0 {
 		b.WriteString("\n" + wrap("No disk was found. Look at its cable, and at the firmware's setup: storage in RAID mode hides disks, AHCI shows them. r looks again.", width))
@@ -88,10 +92,7 @@ func diskLabel(d plan.Disk) string {
 func holdings(d plan.Disk) []string {
 	var lines []string
 	for _, p := range d.Partitions {
-		what := p.Holds
-		if what == "" {
-			what = "content not known"
-		}
+		what := holdingName(p.Holds)
 		line := fmt.Sprintf("%s  %s  %s", p.Path, amount(p.SizeBytes), what)
 		if p.Label != "" {
 			line += fmt.Sprintf("  %q", p.Label)
@@ -102,7 +103,7 @@ func holdings(d plan.Disk) []string {
 		lines = append(lines, line)
 	}
 	if d.Holds != "" {
-		lines = append(lines, d.Holds+" on the whole disk")
+		lines = append(lines, holdingName(d.Holds)+" on the whole disk")
 	}
 	for _, u := range d.Uses {
 		lines = append(lines, fmt.Sprintf("IN USE: %s, %s %s", u.Device, u.Kind, u.By))
@@ -114,6 +115,21 @@ func holdings(d plan.Disk) []string {
 		lines = []string{"empty: no partitions"}
 	}
 	return lines
+}
+
+// holdingNames are what people call what blkid names.
+var holdingNames = map[string]string{
+	"": "content not known", "vfat": "FAT", "exfat": "exFAT", "ntfs": "NTFS (Windows)", "BitLocker": "encrypted (Windows, BitLocker)",
+	"ext2": "ext2 (Linux)", "ext3": "ext3 (Linux)", "ext4": "ext4 (Linux)", "btrfs": "btrfs (Linux)", "xfs": "xfs (Linux)", "f2fs": "f2fs (Linux)",
+	"crypto_LUKS": "encrypted (Linux, LUKS)", "swap": "swap space (Linux)", "apfs": "APFS (macOS)", "hfsplus": "HFS+ (macOS)", "iso9660": "a disc image",
+	"linux_raid_member": "part of a RAID", "isw_raid_member": "part of a RAID", "ddf_raid_member": "part of a RAID", "LVM2_member": "part of an LVM group", "zfs_member": "part of a ZFS pool",
+}
+
+func holdingName(holds string) string {
+	if name, ok := holdingNames[holds]; ok {
+		return name
+	}
+	return holds
 }
 
 // probeDisk asks whether the chosen disk will do, before anything else is asked.

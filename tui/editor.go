@@ -40,6 +40,21 @@ func (e *editor) value() string {
 
 func (e *editor) changed() bool { return e.value() != newEditor(e.before).value() }
 
+// replace exchanges the whole text and stays near the row.
+func (e *editor) replace(text string) {
+	if len(text) > maxText {
+		text = strings.ToValidUTF8(text[:maxText], "")
+	}
+	fresh := newEditor(text)
+	e.lines, e.size, e.row = fresh.lines, fresh.size, min(e.row, len(fresh.lines)-1)
+}
+
+// goTo puts the cursor at a row and column, or as near as there is text.
+func (e *editor) goTo(row, column int) {
+	e.row = max(0, min(row, len(e.lines)-1))
+	e.lines[e.row].at = max(0, min(column, len(e.lines[e.row].runes)))
+}
+
 // to moves to a row and keeps the column.
 func (e *editor) to(row int) {
 	column := e.lines[e.row].at
@@ -113,6 +128,16 @@ func (e *editor) split() {
 	l.runes = l.runes[:l.at]
 	e.lines = append(e.lines[:e.row+1], append([]*line{rest}, e.lines[e.row+1:]...)...)
 	e.row++
+}
+
+// cutLine takes the row of the cursor away.
+func (e *editor) cutLine() {
+	if len(e.lines) == 1 {
+		e.lines[0] = newLine("")
+		return
+	}
+	e.lines = append(e.lines[:e.row], e.lines[e.row+1:]...)
+	e.row = min(e.row, len(e.lines)-1)
 }
 
 // join appends the row below to a row.

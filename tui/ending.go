@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"reprise/installer"
+	"reprise/installer/answers"
+	"reprise/installer/plan"
 )
 
 // Further things to choose where an installer ends.
@@ -71,12 +73,15 @@ func (m *Model) doneStep() step {
 		}
 		b.WriteString(wrap(first, width) + "\n")
 		b.WriteString("What to do next\n")
-		next := []string{"Restart the machine, and take the medium out when the screen goes dark."}
+		next := []string{"Restart the machine, and take stick or disc out when the screen goes dark."}
 		if p.LUKS != nil {
 			next = append(next, "Type the passphrase when it is asked for. The keys are then those of an American keyboard.")
 		}
 		if u := p.Answers.User; u != nil {
 			next = append(next, "Log in as "+u.Name+".")
+			if len(u.Keys) > 0 {
+				next = append(next, "From another machine: ssh "+u.Name+"@"+sshAddress(p.Answers)+addressHint(p.Answers))
+			}
 		}
 		next = append(next, "The configuration lies in /etc/reprise: hardware.jsonnet says what was chosen for this machine, and why.")
 		for _, h := range s.advice().Hands {
@@ -89,13 +94,29 @@ func (m *Model) doneStep() step {
 	}, &m.picked, endOptions(m.s.Ends)...)
 }
 
+// sshAddress is what stands behind the @: an address when one was given.
+func sshAddress(a answers.Answers) string {
+	if a.Network == nil {
+		return "ADDRESS"
+	}
+	address, _, _ := strings.Cut(a.Network.Address, "/")
+	return address
+}
+
+func addressHint(a answers.Answers) string {
+	if a.Network == nil {
+		return ", with the address that your router gave it. On the machine itself: ip -br address"
+	}
+	return ""
+}
+
 func (m *Model) failStep() step {
 	options := []option{
 		{value: pickRetry, label: "Try again: it goes on where it stopped"},
 		{value: pickChange, label: "Look at the plan again, and change answers"},
 	}
 	if m.s.Actions.Report != nil {
-		options = append(options, option{value: pickReport, label: "Write a report"})
+		options = append(options, option{value: pickReport, label: "Write a report, onto the stick when it can be written"})
 	}
 	return pick("failed", "Not installed", func(s *Session, width int) string {
 		var b strings.Builder
@@ -104,9 +125,18 @@ func (m *Model) failStep() step {
 		} else {
 			b.WriteString("The installation has failed\n\n")
 		}
-		b.WriteString(fit(m.err.Error(), width))
 		failure := new(installer.StepError)
-		if !errors.As(m.err, &failure) && s.Log != "" {
+		known := errors.As(m.err, &failure)
+		if known {
+			b.WriteString(m.whereText(failure.Step, width))
+		}
+		if errors.Is(m.err, context.Canceled) {
+			b.WriteString(wrap("You stopped it. The disk does not start a system until the installation is complete.", width))
+			known = false // what stopped is no fault
+		} else {
+			b.WriteString(fit(m.err.Error(), width))
+		}
+		if !known && s.Log != "" {
 			b.WriteString(fit("  log:  "+s.Log, width))
 		}
 		if m.reported != "" {
@@ -114,6 +144,16 @@ func (m *Model) failStep() step {
 		}
 		return b.String()
 	}, &m.picked, append(options, endOptions(m.s.Ends)...)...)
+}
+
+// whereText says at which step an installation ended.
+func (m *Model) whereText(name plan.Name, width int) string {
+	for n, step := range m.s.Plan.Steps {
+		if step.Name == name {
+			return hang(fmt.Sprintf("It ended at step %d of %d: ", n+1, len(m.s.Plan.Steps)), step.Text, width) + "\n"
+		}
+	}
+	return ""
 }
 
 // reportText is what somebody needs to find a fault: no secrets.

@@ -199,7 +199,7 @@ func (f *form) paste(content string, fields []field) {
 	switch fd := fields[f.focus]; fd.kind {
 	case text, secret:
 		l := f.line(fd)
-		l.insert(content)
+		l.insert(strings.ReplaceAll(strings.TrimRight(content, "\r\n"), "\n", " "))
 		*fd.value = l.value()
 		delete(f.wrong, fd.id)
 	case search:

@@ -87,6 +87,10 @@ type (
 		place string
 		err   error
 	}
+	outsideMsg struct {
+		text []byte
+		err  error
+	}
 	tickMsg struct{}
 )
 
@@ -131,6 +135,8 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		}
 	case ranMsg:
 		m.ran(msg)
+	case outsideMsg:
+		m.outside(msg)
 	case reportedMsg:
 		m.reported = "The report is " + msg.place + "."
 		if msg.err != nil {
@@ -219,7 +225,7 @@ func (m *Model) key(k tea.KeyPressMsg) tea.Cmd {
 		}
 	}
 	m.complain = ""
-	before := m.s.Said.Profile
+	before, locale := m.s.Said.Profile, m.s.Said.Locale
 	if disk := m.s.Said.Disk; m.form(p.id).key(k, p.list(m.s)) == on {
 		return m.on(p)
 	} else if disk != m.s.Said.Disk {
@@ -227,6 +233,9 @@ func (m *Model) key(k tea.KeyPressMsg) tea.Cmd {
 	}
 	if before != m.s.Said.Profile {
 		m.s.proposePerson()
+	}
+	if locale != m.s.Said.Locale {
+		m.s.proposePlace()
 	}
 	return nil
 }
@@ -272,6 +281,8 @@ func (m *Model) back() {
 	case m.mode == asking && m.at > 0:
 		m.at--
 		m.complain = ""
+	case m.mode == asking, m.mode == running: // nothing lies behind
+		m.ask("quit", pickStay)
 	}
 }
 

@@ -58,6 +58,24 @@ var locales = []option{
 	{value: "uk_UA.UTF-8", label: "Ukrainian"},
 }
 
+// places are the keyboard and the time zone of most people who choose a
+// language. A country with several zones proposes none but that of its capital
+// where nearly all live by that.
+var places = map[string]struct{ keyMap, zone string }{
+	"en_US.UTF-8": {"us", "America/New_York"}, "en_GB.UTF-8": {"uk", "Europe/London"}, "en_AU.UTF-8": {"us", "Australia/Sydney"}, "en_CA.UTF-8": {"us", "America/Toronto"},
+	"en_IE.UTF-8": {"uk", "Europe/Dublin"}, "en_IN.UTF-8": {"us", "Asia/Kolkata"}, "en_NZ.UTF-8": {"us", "Pacific/Auckland"}, "en_ZA.UTF-8": {"us", "Africa/Johannesburg"},
+	"bg_BG.UTF-8": {"us", "Europe/Sofia"}, "ca_ES.UTF-8": {"es", "Europe/Madrid"}, "hr_HR.UTF-8": {"croat", "Europe/Zagreb"}, "cs_CZ.UTF-8": {"cz-lat2", "Europe/Prague"},
+	"da_DK.UTF-8": {"dk-latin1", "Europe/Copenhagen"}, "nl_BE.UTF-8": {"be2-latin1", "Europe/Brussels"}, "nl_NL.UTF-8": {"us", "Europe/Amsterdam"}, "et_EE.UTF-8": {"et", "Europe/Tallinn"},
+	"fi_FI.UTF-8": {"fi-latin1", "Europe/Helsinki"}, "fr_BE.UTF-8": {"be2-latin1", "Europe/Brussels"}, "fr_FR.UTF-8": {"fr-latin9", "Europe/Paris"}, "fr_CH.UTF-8": {"fr_CH-latin1", "Europe/Zurich"},
+	"de_AT.UTF-8": {"de-latin1", "Europe/Vienna"}, "de_DE.UTF-8": {"de-latin1", "Europe/Berlin"}, "de_CH.UTF-8": {"sg-latin1", "Europe/Zurich"}, "el_GR.UTF-8": {"gr", "Europe/Athens"},
+	"he_IL.UTF-8": {"us", "Asia/Jerusalem"}, "hu_HU.UTF-8": {"hu", "Europe/Budapest"}, "is_IS.UTF-8": {"is-latin1", "Atlantic/Reykjavik"}, "it_IT.UTF-8": {"it", "Europe/Rome"},
+	"ja_JP.UTF-8": {"jp106", "Asia/Tokyo"}, "ko_KR.UTF-8": {"us", "Asia/Seoul"}, "lv_LV.UTF-8": {"us", "Europe/Riga"}, "lt_LT.UTF-8": {"lt", "Europe/Vilnius"},
+	"nb_NO.UTF-8": {"no-latin1", "Europe/Oslo"}, "pl_PL.UTF-8": {"pl", "Europe/Warsaw"}, "pt_BR.UTF-8": {"br-abnt2", "America/Sao_Paulo"}, "pt_PT.UTF-8": {"pt-latin1", "Europe/Lisbon"},
+	"ro_RO.UTF-8": {"ro", "Europe/Bucharest"}, "ru_RU.UTF-8": {"ru", "Europe/Moscow"}, "sr_RS.UTF-8": {"croat", "Europe/Belgrade"}, "sk_SK.UTF-8": {"cz-lat2", "Europe/Bratislava"},
+	"sl_SI.UTF-8": {"slovene", "Europe/Ljubljana"}, "es_AR.UTF-8": {"la-latin1", "America/Argentina/Buenos_Aires"}, "es_MX.UTF-8": {"la-latin1", "America/Mexico_City"},
+	"es_ES.UTF-8": {"es", "Europe/Madrid"}, "sv_SE.UTF-8": {"se-latin1", "Europe/Stockholm"}, "tr_TR.UTF-8": {"trq", "Europe/Istanbul"}, "uk_UA.UTF-8": {"ua", "Europe/Kyiv"},
+}
+
 // keyMaps are of Debian's package console-data, which has more.
 // Source: console-data 2:1.12, keymaps/i386.
 var keyMaps = []option{

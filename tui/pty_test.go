@@ -150,7 +150,7 @@ func TestTerminals(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			x := start(t, "screens", c.term, c.rows, c.columns)
-			x.wait("Nothing is written before")
+			x.wait("Nothing is written to any disk before")
 			x.wait("Install reprise")
 			x.send(enter)
 			x.wait("Language (2 of 12)")
@@ -224,7 +224,7 @@ func TestTerminals(t *testing.T) {
 // TestResize makes the terminal smaller and larger while the installer runs.
 func TestResize(t *testing.T) {
 	x := start(t, "screens", "linux", 24, 80)
-	x.wait("Nothing is written before")
+	x.wait("Nothing is written to any disk before")
 	resize := func(rows, columns uint16) {
 		t.Helper()
 		x.vt.Resize(int(columns), int(rows))
@@ -236,7 +236,7 @@ func TestResize(t *testing.T) {
 	x.wait("The terminal is too small")
 	x.wait("40 columns, 10 lines")
 	resize(40, 120)
-	x.wait("Nothing is written before")
+	x.wait("Nothing is written to any disk before")
 	x.send(enter)
 	x.wait("Language (2 of 12)")
 	x.send("\x03")

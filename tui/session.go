@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	tea "charm.land/bubbletea/v2"
+
 	"reprise/hwdetect"
 	"reprise/hwdetect/advice"
 	"reprise/installer"
@@ -29,8 +31,21 @@ type Actions struct {
 	Run func(context.Context, Order, progress.Sink, func(plan.Name, installer.Status)) (*installer.Result, error)
 	// Hash makes of a password what crypt(5) reads.
 	Hash func(password string) (string, error)
+	// Keys reads public ssh keys from an https address, or from a file by its
+	// name on the stick. nil: there is no way to.
+	Keys func(ctx context.Context, place string) (text string, err error)
+	// Edit hands a text to the editor that Options.Editor names. nil: there is
+	// none but that of the screens.
+	Edit func(name string, text []byte) (Outside, error)
 	// Report keeps a report of a failure and says where. nil: there is no place.
 	Report func(text string) (place string, err error)
+}
+
+// An Outside is a program that has the terminal for a while, and a text.
+type Outside interface {
+	tea.ExecCommand
+	// Text is what the program made of the text, once it has ended.
+	Text() ([]byte, error)
 }
 
 // Looked is what machine and medium are found to be.
@@ -67,6 +82,8 @@ type Options struct {
 	Ends []End
 	// Log is where the full log is, for messages; "" when there is none.
 	Log string
+	// Editor is what a person calls the editor of Actions.Edit, such as "nano".
+	Editor string
 	// Zones, Locales and KeyMaps can be chosen; nil means what this package
 	// knows of.
 	Zones, Locales, KeyMaps []string
@@ -88,8 +105,9 @@ type Session struct {
 	Files map[string][]byte
 
 	hash, hashOf string          // of the password that it was made from
+	found        find            // ssh keys, where Said.Keys says
 	edits        map[string]edit // by the name of the file
-	proposed     struct{ host, user string }
+	proposed     struct{ host, user, keyMap, zone string }
 	// member is what stands against the disk unless its group may lose it.
 	member string
 }
@@ -110,7 +128,7 @@ type Said struct {
 
 	Host, User, FullName    string
 	Password, PasswordAgain string
-	Keys                    string // public ssh keys, separated by line ends
+	Keys                    string // public ssh keys, or where they are: see placeOf
 
 	Zone   string
 	Serial string // typed to agree to erase
@@ -133,6 +151,7 @@ func newSession(o Options) *Session {
 	if o.Medium != nil && len(o.Medium.Systems) > 0 {
 		s.Said.Profile = o.Medium.Systems[0].Name
 	}
+	s.proposed.keyMap, s.proposed.zone = s.Said.KeyMap, s.Said.Zone
 	s.proposePerson()
 	return s
 }
@@ -166,6 +185,24 @@ func (s *Session) proposePerson() {
 	s.proposed.host, s.proposed.user = host, user
 }
 
+// proposePlace proposes the keyboard and the time zone of a language's country,
+// unless a person has chosen others than were proposed before.
+func (s *Session) proposePlace() {
+	place, ok := places[s.Said.Locale]
+	if !ok {
+		return
+	}
+	has := func(options []option, value string) bool {
+		return slices.ContainsFunc(options, func(o option) bool { return o.value == value })
+	}
+	if s.Said.KeyMap == s.proposed.keyMap && has(s.keyMaps(), place.keyMap) {
+		s.Said.KeyMap, s.proposed.keyMap = place.keyMap, place.keyMap
+	}
+	if s.Said.Zone == s.proposed.zone && has(s.zones(), place.zone) {
+		s.Said.Zone, s.proposed.zone = place.zone, place.zone
+	}
+}
+
 // disk is the one that was chosen; nil when none is.
 func (s *Session) disk() *plan.Disk {
 	for i := range s.Disks {
@@ -196,22 +233,11 @@ func (s *Session) answers() answers.Answers {
 			a.Disk = answers.List{d.Serial}
 		}
 	}
-	a.User = &answers.User{Name: strings.TrimSpace(said.User), FullName: strings.TrimSpace(said.FullName), PasswordHash: s.hash, Keys: keysOf(said.Keys)}
+	a.User = &answers.User{Name: strings.TrimSpace(said.User), FullName: strings.TrimSpace(said.FullName), PasswordHash: s.hash, Keys: s.keys()}
 	if said.Network == netFixed {
 		a.Network = &answers.Network{Interface: said.Interface, Address: strings.TrimSpace(said.Address), Gateway: strings.TrimSpace(said.Gateway), NameServers: strings.FieldsFunc(said.NameServers, func(r rune) bool { return r == ' ' || r == ',' })}
 	}
 	return a
-}
-
-// keysOf takes lines of authorized_keys apart.
-func keysOf(text string) []string {
-	var keys []string
-	for line := range strings.Lines(text) {
-		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
-			keys = append(keys, line)
-		}
-	}
-	return keys
 }
 
 // probe are answers that only ask whether the disk will do.

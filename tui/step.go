@@ -29,6 +29,8 @@ type field struct {
 	check func() string
 	// live says what is wrong already while it is being typed.
 	live func() string
+	// hint is advice on the value, "" when there is none. It stops nobody.
+	hint func() string
 }
 
 // An option can be chosen.

@@ -65,7 +65,7 @@ func (t *talk) run() (End, error) {
 			}
 		}
 		if m.complain != "" {
-			t.say("\n! %s\n", strings.TrimRight(fit(m.complain, columns-2), "\n"))
+			t.say("\n! %s\n", strings.TrimRight(fit(ascii(m.complain), columns-2), "\n"))
 			m.complain = ""
 		}
 		err := t.step(p)
@@ -111,11 +111,15 @@ func (t *talk) step(p step) error {
 			if t.m.s.Said.Profile != before.Profile {
 				t.m.s.proposePerson()
 			}
+			if t.m.s.Said.Locale != before.Locale {
+				t.m.s.proposePlace()
+			}
 			c := fields[n].complaint()
 			if c == "" {
+				t.hint(fields[n])
 				break
 			}
-			t.say("! %s", hang(fields[n].label+" ", c, columns-2))
+			t.say("! %s", hang(fields[n].label+" ", ascii(c), columns-2))
 			if fields[n].repeats { // which of the two was meant, nobody knows
 				*fields[n].value = ""
 				n--
@@ -167,6 +171,16 @@ func (t *talk) field(f field) error {
 func (t *talk) help(f field) {
 	if f.help != "" {
 		t.say("%s", hang("  ", f.help, columns))
+	}
+}
+
+// hint tells what a screen shows below a field.
+func (t *talk) hint(f field) {
+	if f.hint == nil {
+		return
+	}
+	if hint := f.hint(); hint != "" {
+		t.say("%s", hang("  Weak: ", f.label+" "+hint+". "+wordBack+" goes back.", columns))
 	}
 }
 
@@ -247,35 +261,6 @@ func (t *talk) search(f field) error {
 		default:
 			return t.choose(f, options)
 		}
-	}
-}
-
-// review shows the plan, and the files for reading. They are edited on the
-// screens, or on the installed machine.
-func (t *talk) review() error {
-	const read = "read "
-	what := ""
-	f := field{kind: choice, label: "What now?", value: &what, options: []option{{value: "on", label: "Go on"}}}
-	var names []string
-	for name := range t.m.s.Files {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		if strings.HasSuffix(name, ".jsonnet") {
-			f.options = append(f.options, option{value: read + name, label: "Read " + name + "; it can be changed once the machine runs"})
-		}
-	}
-	for {
-		what = "on"
-		if err := t.choose(f, f.options); err != nil {
-			return err
-		}
-		name, ok := strings.CutPrefix(what, read)
-		if !ok {
-			return nil
-		}
-		t.say("\n%s\n", t.m.s.Files[name])
 	}
 }
 

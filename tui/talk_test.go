@@ -61,9 +61,13 @@ var whole = []string{
 	"correct", "correct horse", "correct horse", // shorter: both again
 	"stage", "ada", "", "secret", "secret", "", // person
 	"berlin", // zone
-	"3",      // read hardware.jsonnet
-	"1",      // go on
-	"WD-1",   // wrong serial
+	"4",      // read hardware.jsonnet
+	"5",      // change it
+	"9999", "1", "// mine", "1", "+// and another line", "1", "", "2", "-", "1", "",
+	"",                        // keep it
+	"5", "1", "nonsense", "<", // change, and leave it as it was
+	"1",    // go on
+	"WD-1", // wrong serial
 	"S4EWNX0R",
 	"2", // switch off
 }

@@ -43,7 +43,7 @@ func (m *Model) View() tea.View {
 	}
 	var foot []string
 	if m.complain != "" {
-		text := strings.TrimRight(fit(m.complain, m.width-2), "\n")
+		text := strings.TrimRight(fit(ascii(m.complain), m.width-2), "\n")
 		for _, l := range strings.Split(text, "\n") {
 			foot = append(foot, red("! "+l))
 		}
@@ -91,11 +91,13 @@ func (m *Model) page(height int) (head, keys string, body page) {
 		if m.asked == "" && m.mode == asking {
 			head = fmt.Sprintf("%s (%d of %d)", p.title, m.at+1, len(m.steps))
 			if m.at == 0 {
-				keys = "Enter go on   Ctrl-C leave"
+				keys = "Enter go on   Esc leave"
 			}
 		}
 		if m.asked == "" && m.mode != asking {
 			keys = "Enter choose   Ctrl-C leave"
+		} else if m.asked != "" {
+			keys = "Enter choose   Esc back"
 		}
 		if p.keys != "" {
 			keys += "   " + p.keys
@@ -105,7 +107,11 @@ func (m *Model) page(height int) (head, keys string, body page) {
 	switch m.mode {
 	case editing:
 		rows, x, y := m.editor.show(m.width, height)
-		return m.editing, "Ctrl-S keep   Esc back   PgUp PgDn move", page{lines: rows, x: x, y: y, begin: 0, end: 0}
+		keys := "Ctrl-S keep   Esc back   PgUp PgDn move"
+		if m.s.Actions.Edit != nil {
+			keys += "   Ctrl-O open in " + m.s.Editor
+		}
+		return m.editing, keys, page{lines: rows, x: x, y: y, begin: 0, end: 0}
 	case running:
 		return "Installing", "Ctrl-C stop", page{lines: strings.Split(strings.TrimRight(runningText(m.s.Plan, m.far, m.width), "\n"), "\n"), y: -1}
 	}
@@ -166,7 +172,16 @@ func (f *form) field(body *page, fd field, focus bool, width, height int) {
 	}
 	if focus {
 		if fd.help != "" {
-			add("    " + cut(fd.help, width-4))
+			for l := range strings.Lines(hang("    ", fd.help, width)) {
+				add(strings.TrimRight(l, "\n"))
+			}
+		}
+		if fd.hint != nil {
+			if hint := fd.hint(); hint != "" {
+				for l := range strings.Lines(hang("    Weak: ", "it "+hint+".", width)) {
+					add(strings.TrimRight(l, "\n"))
+				}
+			}
 		}
 		body.begin, body.end = begin, len(body.lines)-1
 		if (fd.kind == choice || fd.kind == search) && body.y >= 0 {
@@ -183,7 +198,7 @@ func (f *form) field(body *page, fd field, focus bool, width, height int) {
 		}
 	}
 	if wrong != "" {
-		for _, l := range strings.Split(strings.TrimRight(hang("  ! ", fd.label+" "+wrong, width), "\n"), "\n") {
+		for _, l := range strings.Split(strings.TrimRight(hang("  ! ", fd.label+" "+ascii(wrong), width), "\n"), "\n") {
 			add(red(l))
 		}
 		if focus {

@@ -93,65 +93,6 @@ func (m *Model) ran(msg ranMsg) {
 	m.propose()
 }
 
-// edit opens a file of the configuration.
-func (m *Model) edit(name string) {
-	data, ok := m.s.Files[name]
-	if !ok {
-		m.complain = "The plan has no " + name + "."
-		return
-	}
-	m.mode, m.editing, m.editor, m.complain = editing, name, newEditor(string(data)), ""
-}
-
-func (m *Model) editKey(k tea.KeyPressMsg) tea.Cmd {
-	if k.Keystroke() == "ctrl+s" {
-		if !m.editor.changed() {
-			m.mode, m.complain = asking, ""
-			return nil
-		}
-		return m.keep()
-	}
-	m.complain = ""
-	m.editor.key(k, m.bodyHeight())
-	return nil
-}
-
-// keep takes an edited file over when it is right.
-func (m *Model) keep() tea.Cmd {
-	files := map[string][]byte{}
-	for name, data := range m.s.Files {
-		files[name] = data
-	}
-	files[m.editing] = []byte(m.editor.value())
-	check := m.s.Actions.CheckFiles
-	if check == nil {
-		return func() tea.Msg { return checkedMsg{} }
-	}
-	m.mode, m.gone = waiting, false
-	ctx, stop := context.WithCancel(m.ctx)
-	m.stop = stop
-	return func() tea.Msg {
-		defer stop()
-		if err := check(ctx, files); err != nil {
-			return checkedMsg{err.Error()}
-		}
-		return checkedMsg{}
-	}
-}
-
-func (m *Model) checked(msg checkedMsg) {
-	m.mode = editing
-	if m.gone {
-		m.gone = false
-		return
-	}
-	m.complain = msg.complaint
-	if msg.complaint == "" {
-		m.s.edited(m.editing, []byte(m.editor.value()))
-		m.mode = asking
-	}
-}
-
 // A gate lets work in until it is closed, and then waits for what is inside.
 type gate struct {
 	mu     sync.Mutex

@@ -52,3 +52,8 @@ func fit(text string, width int) string {
 
 // cut shortens a line to width columns.
 func cut(line string, width int) string { return ansi.Truncate(line, width, "~") }
+
+// ascii writes signs of other packages' messages as every terminal has them.
+func ascii(text string) string {
+	return strings.NewReplacer("\u2026", "...", "\u2013", "-", "\u2014", "-", "\u2192", "->", "\u00d7", "x", "\t", "  ").Replace(text)
+}
