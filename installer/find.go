@@ -108,12 +108,12 @@ func candidates(devices []blockdev.Device, disk string) []blockdev.Device {
 	return list
 }
 
-// onDevice looks for answers in the file system of a device. Nothing is written
-// to it.
-func onDevice(d blockdev.Device) (*Place, error) {
+// within mounts the file system of a device for reading, as long as read takes.
+// Nothing is written to it. ok is false when it cannot be mounted.
+func within(d blockdev.Device, read func(dir string) error) (ok bool, err error) {
 	dir, err := os.MkdirTemp("", "reprise-answers-")
 	if err != nil {
-		return nil, err
+		return false, err
 	}
 	defer os.Remove(dir)
 	const flags = unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
@@ -122,22 +122,33 @@ func onDevice(d blockdev.Device) (*Place, error) {
 		options = "noload" // a journal is not replayed: that would write
 	}
 	if err := unix.Mount("/dev/"+d.Name, dir, d.Type, flags, options); err != nil {
-		return nil, nil // a partition that cannot be read has no answers
+		return false, nil // a partition that cannot be read has no answers
 	}
 	defer unix.Unmount(dir, unix.MNT_DETACH)
-	data, err := readBounded(dir, answers.FileName)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the answers on /dev/%s: %w", d.Name, err)
-	}
-	// The file system is let go, so what lies beside is read now.
+	return true, read(dir)
+}
+
+// onDevice looks for answers in the file system of a device.
+func onDevice(d blockdev.Device) (*Place, error) {
+	var data []byte
 	beside := map[string][]byte{}
-	if file, err := answers.Parse(answers.FileName, data); err == nil && file.PassphraseFile != "" {
-		if secret, err := readBounded(dir, file.PassphraseFile); err == nil {
-			beside[file.PassphraseFile] = secret
+	ok, err := within(d, func(dir string) (err error) {
+		if data, err = readBounded(dir, answers.FileName); err != nil {
+			return err
 		}
+		// The file system is let go, so what lies beside is read now.
+		if file, err := answers.Parse(answers.FileName, data); err == nil && file.PassphraseFile != "" {
+			if secret, err := readBounded(dir, file.PassphraseFile); err == nil {
+				beside[file.PassphraseFile] = secret
+			}
+		}
+		return nil
+	})
+	switch {
+	case errors.Is(err, fs.ErrNotExist), err == nil && !ok:
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("read the answers on /dev/%s: %w", d.Name, err)
 	}
 	return &Place{"/dev/" + d.Name + ": " + answers.FileName, data, func(name string) ([]byte, error) {
 		if secret, ok := beside[name]; ok {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -45,6 +46,9 @@ func guide(ctx context.Context, m stage1.Medium, plain bool, ends ...tui.End) (t
 		i.wakeClock(time.Now(), setClock) // the plan says it
 	}
 	o := tui.Options{Medium: carried, Ends: ends, Log: installLog, Accessible: plain, Actions: i.actions()}
+	if line := ownEditor(os.Getenv); line != "" {
+		o.Editor, o.Actions.Edit = filepath.Base(strings.Fields(line)[0]), editWith(line)
+	}
 	if !i.carries("locales") {
 		o.Locales = []string{"C.UTF-8"}
 	}
@@ -114,6 +118,7 @@ func (i *installation) actions() tui.Actions {
 			hash, err := bcrypt.GenerateFromPassword([]byte(password), passwordCost)
 			return string(hash), err
 		},
+		Keys:   i.publicKeys,
 		Report: i.keepReport,
 	}
 }
