@@ -112,6 +112,10 @@ func TestInstall(t *testing.T) {
 	p := makePlan(t, w)
 	target := w.target(t, p)
 	job := w.job(p, target)
+	job.Log, job.Timeout = filepath.Join(t.TempDir(), "install.log"), 7
+	if err := os.WriteFile(job.Log, []byte("step copy-store: done\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	var lines strings.Builder
 	job.Report = Lines(&lines)
 	result, err := job.Run(t.Context())
@@ -122,6 +126,18 @@ func TestInstall(t *testing.T) {
 		t.Errorf("result is %+v", result)
 	}
 	check(t, w, target)
+	if log, err := os.ReadFile(filepath.Join(target.root, LogFile)); err != nil || string(log) != "step copy-store: done\n" {
+		t.Errorf("the log on the machine is %q, %v", log, err)
+	}
+	esp := make([]byte, 16<<20) // the first of it: there is little else
+	if _, err := target.disk.ReadAt(esp, p.Table.ESP.Offset()); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"timeout 7\ndefault ", "timeout=7\n"} { // of systemd-boot, of GRUB
+		if !bytes.Contains(esp, []byte(want)) {
+			t.Errorf("no boot menu has %q", want)
+		}
+	}
 	const want = `reprise-install: step=check-medium status=started
 reprise-install: step=check-medium status=done
 reprise-install: step=partition status=started

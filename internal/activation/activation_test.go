@@ -272,6 +272,38 @@ func TestMachineID(t *testing.T) {
 	}
 }
 
+// TestTwoMachinesDiffer gives two disks the same system: what tells machines
+// apart is made on each, and the rest is the same.
+func TestTwoMachinesDiffer(t *testing.T) {
+	one, two := newDisk(t), newDisk(t)
+	for _, d := range []*disk{one, two} {
+		if err := d.apply(sample); err != nil {
+			t.Fatal(err)
+		}
+	}
+	own := []string{MachineID, HostKey, HostKey + ".pub"}
+	for _, name := range own {
+		if one.read(t, name) == two.read(t, name) {
+			t.Errorf("two machines have the same %s", name)
+		}
+	}
+	if diff := cmp.Diff(one.list(t), two.list(t)); diff != "" {
+		t.Errorf("two machines have other files (-one +two):\n%s", diff)
+	}
+	err := fs.WalkDir(one.root.FS(), ".", func(name string, e fs.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() || slices.Contains(own, name) {
+			return err
+		}
+		if one.read(t, name) != two.read(t, name) {
+			t.Errorf("two machines have another %s", name)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Whatever step fails, the next Apply ends where an undisturbed one does, and
 // no file was ever half there.
 func TestApplyAfterACut(t *testing.T) {
