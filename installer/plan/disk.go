@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"reprise/image/layout"
 	"reprise/installer/answers"
 	"reprise/internal/diag"
 )
@@ -150,6 +151,12 @@ func (m *maker) fit(d *Disk) {
 	where := "disk " + d.Path
 	if d.ReadOnly {
 		m.fail(where, "is read-only", "a disk that can be written", "look for a switch on it, or choose another disk")
+	}
+	// A BIOS starts nothing from other sectors (GRUB's boot.img reads 512 bytes),
+	// and FAT, which UEFI reads, would have to be in the disk's own.
+	if d.SectorBytes != layout.Sector {
+		m.fail(where, fmt.Sprintf("has sectors of %d bytes", d.SectorBytes), fmt.Sprintf("a disk with logical sectors of %d bytes, as nearly all have", layout.Sector),
+			"choose another disk; many NVMe drives of this kind can be set to 512 (nvme id-ns lists the formats, nvme format changes it, and everything on the drive is lost)")
 	}
 	var busy []string
 	for _, u := range d.Uses {

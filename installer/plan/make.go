@@ -181,8 +181,7 @@ func (m *maker) lay(p *Plan, disk *Disk) {
 	}
 	where := "disk " + disk.Path
 	if disk.SectorBytes != layout.Sector {
-		m.fail(where, fmt.Sprintf("has sectors of %d bytes", disk.SectorBytes), "a disk with sectors of 512 bytes", "choose another disk, or give an NVMe drive its other format: nvme format --lbaf=0 (everything on it is lost)")
-		return
+		return // fit told
 	}
 	end := (disk.SizeBytes - endBytes) / (1 << 20) * (1 << 20)
 	first := l.Root.Offset()

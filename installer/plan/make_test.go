@@ -155,7 +155,7 @@ func TestRefused(t *testing.T) {
 		{"LVM", func(r *Request) { r.Disks[2].Partitions = []Partition{{Path: "/dev/nvme0n1p2", Holds: "LVM2_member"}} }, "/dev/nvme0n1p2 is a member of an LVM volume group"},
 		{"ZFS", func(r *Request) { r.Disks[2].Partitions = []Partition{{Path: "/dev/nvme0n1p2", Holds: "zfs_member"}} }, "a member of a ZFS pool"},
 		{"read-only", func(r *Request) { r.Disks[2].ReadOnly = true }, "disk /dev/nvme0n1 is read-only"},
-		{"odd sectors", func(r *Request) { r.Disks[2].SectorBytes = 4096 }, "sectors of 4096 bytes"},
+		{"odd sectors", func(r *Request) { r.Disks[2].SectorBytes = 4096 }, "disk /dev/nvme0n1 has sectors of 4096 bytes\n  want: a disk with logical sectors of 512 bytes"},
 		{"wrong serial", func(r *Request) {
 			r.Answers.Disk, r.Answers.Erase = answers.List{"/dev/nvme0n1"}, answers.List{"S4EWNXOR"}
 		}, `erase is "S4EWNXOR", and the disk is /dev/nvme0n1 (Samsung SSD 970, S4EWNX0R, 466 GiB)`},
