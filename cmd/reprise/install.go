@@ -90,6 +90,7 @@ func (i *installation) carryOut(ctx context.Context, file *answers.File, passphr
 	for _, note := range p.Notes {
 		sink.Note("%s", note)
 	}
+	i.measureAsked(ctx, file.Answers, out)
 	files, err := i.configuration(ctx, p)
 	if err != nil {
 		return failed(err)

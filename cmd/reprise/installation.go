@@ -45,6 +45,8 @@ type installation struct {
 	tools   *installer.Chroot // nil until needed
 	sink    progress.Sink
 	wants   map[string]advice.Wants // of the carried systems, once asked for
+
+	measured measuring
 }
 
 // openInstallation reads the medium and looks at the machine.
@@ -207,8 +209,8 @@ func wantsOf(cfg *config.Config, l *lock.Lock) advice.Wants {
 }
 
 // configuration makes the files of /etc/reprise: the machine's configuration
-// and what it imports, its hardware, its lock. comments go to the top.
-func (i *installation) configuration(ctx context.Context, p *plan.Plan, comments ...string) (map[string][]byte, error) {
+// and what it imports, its hardware, its lock, what was measured.
+func (i *installation) configuration(ctx context.Context, p *plan.Plan) (map[string][]byte, error) {
 	s := i.carried.System(p.System)
 	files := map[string][]byte{}
 	source := i.source(s)
@@ -225,7 +227,7 @@ func (i *installation) configuration(ctx context.Context, p *plan.Plan, comments
 	if err != nil {
 		return nil, err
 	}
-	base := plan.Base{System: s, Users: map[string]int{}, Hardware: true, Comment: comments}
+	base := plan.Base{System: s, Users: map[string]int{}, Hardware: true, Comment: i.measuredComment()}
 	for name, u := range cfg.Users.Users {
 		base.Users[name] = u.UID
 	}
@@ -235,7 +237,7 @@ func (i *installation) configuration(ctx context.Context, p *plan.Plan, comments
 	}
 	files[plan.HardwareFile] = advised.Jsonnet()
 	files[installer.ConfigurationFile] = plan.Configuration(p.Answers, p.Host, base)
-	return files, nil
+	return files, i.addMeasured(files)
 }
 
 // readTree adds the files below dir under the name at.
@@ -262,12 +264,8 @@ func (i *installation) job(ctx context.Context, p *plan.Plan, files map[string][
 	}
 	files = maps.Clone(files)
 	files[lockName] = machineLock(l, cfg).Encode()
-	if i.tools == nil {
-		// The store of the medium is nix/store of a directory, as on a disk.
-		disk := strings.TrimSuffix(filepath.Clean(i.medium.Store), "/nix/store")
-		if i.tools, err = installer.OpenTools(disk, i.carried.Tools.Path, toolsDir); err != nil {
-			return nil, err
-		}
+	if err := i.openTools(); err != nil {
+		return nil, err
 	}
 	return &installer.Job{
 		Plan: p, Medium: i.carried, Files: files, Passphrase: passphrase, Timeout: cfg.Boot.Loader.Timeout, Log: installLog,

@@ -17,6 +17,8 @@ package answers
 import (
 	"encoding/json"
 	"slices"
+
+	"reprise/installer/latency"
 )
 
 // FileName is what the file is called on a stick.
@@ -74,8 +76,8 @@ type Answers struct {
 	KeyMap   string   `json:"keyMap,omitempty"`
 	Network  *Network `json:"network,omitempty"` // nil: as the profile says
 
-	Measure bool   `json:"measure,omitempty"` // run the latency measurement
-	Then    string `json:"then"`              // Reboot, PowerOff or Stay
+	Measure Seconds `json:"measure,omitempty"` // of the latency measurement; 0: none
+	Then    string  `json:"then"`              // Reboot, PowerOff or Stay
 }
 
 // A User is the person whose machine it is.
@@ -92,6 +94,17 @@ type Network struct {
 	Address     string   `json:"address"` // with prefix length: "192.168.7.2/24"
 	Gateway     string   `json:"gateway,omitempty"`
 	NameServers []string `json:"nameServers,omitempty"`
+}
+
+// Seconds are a number of them, or true for latency.Seconds.
+type Seconds int
+
+// MarshalJSON writes the usual number as true.
+func (s Seconds) MarshalJSON() ([]byte, error) {
+	if s == latency.Seconds || s == 0 {
+		return json.Marshal(s != 0)
+	}
+	return json.Marshal(int(s))
 }
 
 // A List is several strings, written as a list or, when it is one, as that.

@@ -39,7 +39,7 @@ func TestExample(t *testing.T) {
 	}
 	// Every answer that there is stands in it, in use or as a comment.
 	data, err := json.Marshal(Answers{PassphraseFile: "x", EraseMember: true, Machines: []string{"x"}, User: &User{FullName: "x", PasswordHash: "x", Keys: []string{"x"}},
-		TimeZone: "x", Locale: "x", KeyMap: "x", Network: &Network{Gateway: "x", NameServers: []string{"x"}}, Measure: true})
+		TimeZone: "x", Locale: "x", KeyMap: "x", Network: &Network{Gateway: "x", NameServers: []string{"x"}}, Measure: 30})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,4 +151,34 @@ func FuzzParse(f *testing.F) {
 			t.Error(d)
 		}
 	})
+}
+
+func TestMeasure(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		want Seconds
+		ok   bool
+	}{
+		{"true", 30, true}, {"false", 0, true}, {"1", 1, true}, {"30", 30, true}, {"3600", 3600, true}, {"null", 0, true},
+		{"0", 0, false}, {"3601", 0, false}, {"-1", 0, false}, {"1.5", 0, false}, {"1e300", 0, false}, {`"true"`, 0, false}, {"[10]", 0, false}, {"{}", 0, false},
+	} {
+		f, err := Parse("a.json", []byte(strings.Replace(Example, `"measure": false`, `"measure": `+c.text, 1)))
+		if (err == nil) != c.ok {
+			t.Errorf("%s: %v", c.text, err)
+			continue
+		}
+		if !c.ok {
+			if !strings.Contains(err.Error(), "measure is ") || !strings.Contains(err.Error(), "from 1 to 3600") {
+				t.Errorf("%s: %v", c.text, err)
+			}
+			continue
+		}
+		data, err := f.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again := parse(t, string(data)).Measure; f.Measure != c.want || again != c.want {
+			t.Errorf("%s: %d, and written and read %d", c.text, f.Measure, again)
+		}
+	}
 }

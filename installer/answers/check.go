@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"reprise/installer/latency"
 	"reprise/internal/config"
 	"reprise/internal/config/program"
 	"reprise/internal/diag"
@@ -28,6 +29,9 @@ func Check(a Answers) diag.Problems {
 	c.oneOf("fileSystem", a.FileSystem, Ext4, Btrfs)
 	c.oneOf("encryption", a.Encryption, NoEncryption, LUKS2)
 	c.oneOf("then", a.Then, Reboot, PowerOff, Stay)
+	if a.Measure < 0 || a.Measure > latency.MaxSeconds {
+		c.fail("measure", fmt.Sprintf("is %d", a.Measure), fmt.Sprintf("a number of seconds up to %d", latency.MaxSeconds), "write true")
+	}
 	if f := a.PassphraseFile; f != "" {
 		switch {
 		case a.Encryption != LUKS2:

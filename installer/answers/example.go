@@ -62,8 +62,9 @@ const Example = `// Answers for the installer: nobody has to press a key. Put th
     "nameServers": ["192.168.7.1"],
   },
 
-  // Measure for 30 seconds how late the machine comes, and write it into the
-  // configuration.
+  // Measure for 30 seconds how late the machine wakes a real-time thread up, and
+  // write that into the configuration as a comment. A number is for how many
+  // seconds.
   "measure": false,
 
   // What to do at the end: "reboot", "poweroff" or "stay".

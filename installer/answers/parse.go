@@ -2,9 +2,11 @@ package answers
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
+	"reprise/installer/latency"
 	"reprise/internal/config/program"
 	"reprise/internal/diag"
 )
@@ -102,7 +104,7 @@ func (r *reader) answers(n node) {
 				"gateway": r.text(&a.Network.Gateway), "nameServers": r.list(&a.Network.NameServers),
 			})
 		},
-		"measure": r.boolean(&a.Measure),
+		"measure": r.seconds(&a.Measure),
 		"then":    r.text(&a.Then),
 	})
 }
@@ -198,6 +200,25 @@ func (r *reader) boolean(into *bool) func(string, node) {
 			return
 		}
 		*into = b
+	}
+}
+
+// seconds takes true or false, too.
+func (r *reader) seconds(into *Seconds) func(string, node) {
+	return func(field string, n node) {
+		switch v := n.value.(type) {
+		case bool:
+			if *into = 0; v {
+				*into = latency.Seconds
+			}
+			return
+		case float64:
+			if n.kind == 0 && v == math.Trunc(v) && v >= 1 && v <= latency.MaxSeconds {
+				*into = Seconds(v)
+				return
+			}
+		}
+		r.fail(field, n.at, "is "+n.describe(), fmt.Sprintf("true, false, or a whole number of seconds from 1 to %d", latency.MaxSeconds), fmt.Sprintf("write true for %d seconds", latency.Seconds))
 	}
 }
 
