@@ -98,9 +98,21 @@ type FileSystem struct {
 	Options []string `json:"options"`
 }
 
-// Hardware is by module: firmware packages.
+// Hardware is by module, but for CPU: firmware packages.
 type Hardware struct {
+	CPU                           CPU  `json:"cpu"`
 	EnableRedistributableFirmware bool `json:"enableRedistributableFirmware"`
+}
+
+// CPU is what the initrd begins with, by maker of the processor.
+type CPU struct {
+	AMD   Microcode `json:"amd"`
+	Intel Microcode `json:"intel"`
+}
+
+// Microcode is corrections of a processor that the kernel loads first of all.
+type Microcode struct {
+	Update bool `json:"updateMicrocode"`
 }
 
 // I18n is language.
@@ -185,10 +197,12 @@ type PowerManagement struct {
 	MaxIdleLatency           *int   `json:"maxIdleLatency"`           // microseconds; nil = no bound
 }
 
-// Security is PAM limits and sudo.
+// Security is PAM limits, and by module who may do what.
 type Security struct {
-	PAM  PAM  `json:"pam"`
-	Sudo Sudo `json:"sudo"`
+	PAM    PAM    `json:"pam"`
+	Polkit Toggle `json:"polkit"`
+	Rtkit  Toggle `json:"rtkit"`
+	Sudo   Sudo   `json:"sudo"`
 }
 
 // PAM holds lines of /etc/security/limits.d.
@@ -210,13 +224,52 @@ type Sudo struct {
 	WheelNeedsPassword bool `json:"wheelNeedsPassword"`
 }
 
-// Services is by module, but for udev.extraRules.
+// Services is by module, but for udev.extraRules and the keyboard.
 type Services struct {
-	Getty    Getty    `json:"getty"`
-	Jack     Jack     `json:"jack"`
-	OpenSSH  OpenSSH  `json:"openssh"`
-	Pipewire Pipewire `json:"pipewire"`
-	Udev     Udev     `json:"udev"`
+	DisplayManager DisplayManager `json:"displayManager"`
+	Getty          Getty          `json:"getty"`
+	Jack           Jack           `json:"jack"`
+	OpenSSH        OpenSSH        `json:"openssh"`
+	Pipewire       Pipewire       `json:"pipewire"`
+	Udev           Udev           `json:"udev"`
+	Xserver        Xserver        `json:"xserver"`
+}
+
+// DisplayManager is what every greeter is told.
+type DisplayManager struct {
+	AutoLogin      AutoLogin `json:"autoLogin"`
+	DefaultSession string    `json:"defaultSession"` // name of a file in /usr/share/xsessions; "" = the desktop's own
+}
+
+// AutoLogin is a session that starts without a greeter.
+type AutoLogin struct {
+	Enable bool   `json:"enable"`
+	User   string `json:"user"` // "" = nobody
+}
+
+// Xserver is the X window system, its desktops and its greeters.
+type Xserver struct {
+	Enable         bool            `json:"enable"`
+	DesktopManager DesktopManagers `json:"desktopManager"`
+	DisplayManager Greeters        `json:"displayManager"`
+	Xkb            Xkb             `json:"xkb"`
+}
+
+// DesktopManagers are desktops.
+type DesktopManagers struct {
+	Xfce Toggle `json:"xfce"`
+}
+
+// Greeters are display managers: programs that ask who is there.
+type Greeters struct {
+	LightDM Toggle `json:"lightdm"`
+}
+
+// Xkb is the keyboard of windows, in the words of xkeyboard-config(7).
+type Xkb struct {
+	Layout  string `json:"layout"` // always set
+	Variant string `json:"variant"`
+	Options string `json:"options"`
 }
 
 // Getty is the login prompt on consoles.

@@ -63,6 +63,12 @@ var (
 		matching(`[A-Z][A-Za-z0-9_+-]*(?:/[A-Z][A-Za-z0-9_+-]*){0,2}`, 64), nil}
 	keyMapFormat = format{"key map", "a console key map such as us or de-latin1", "us",
 		matching(`[A-Za-z0-9_+.-]+`, 64), nil}
+	xkbFormat = format{"names with commas", "names of xkeyboard-config(7), with commas: letters, digits, - and _", "us",
+		matching(`(?:[a-z][A-Za-z0-9_-]*)?(?:,(?:[a-z][A-Za-z0-9_-]*)?)*`, 256), nil}
+	xkbOptionsFormat = format{"options with commas", "options of xkeyboard-config(7), with commas", "compose:caps",
+		matching(`(?:[A-Za-z0-9_:()-]+(?:,[A-Za-z0-9_:()-]+)*)?`, 256), nil}
+	sessionFormat = format{"session", "the name of a file in /usr/share/xsessions, without .desktop", "xfce",
+		matching(`[A-Za-z0-9][A-Za-z0-9_.+-]*`, 64), func(s string) string { return strings.TrimSuffix(s, ".desktop") }}
 	absoluteFormat = format{"absolute path", "an absolute path without . and .. and doubled slashes", "/srv/samples",
 		func(s string) bool { return strings.HasPrefix(s, "/") && plainPath(s) }, mendPath}
 	shellFormat = format{"absolute path", "the absolute path of a shell", "/bin/bash",

@@ -27,6 +27,9 @@ func applyModules(c *Config) {
 	console(c)
 	modprobe(c)
 	networkManager(c)
+	xserver(c)
+	authority(c)
+	microcode(c)
 	if c.Hardware.EnableRedistributableFirmware {
 		c.install("hardware.enableRedistributableFirmware", firmware...)
 	}

@@ -13,7 +13,8 @@ func pipewire(c *Config) {
 	if !p.Enable {
 		return
 	}
-	c.install("services.pipewire.enable", "pipewire", "wireplumber")
+	// Without a bus of the user's own the two do not start.
+	c.install("services.pipewire.enable", "dbus-user-session", "pipewire", "wireplumber")
 	if p.Alsa.Enable {
 		c.install("services.pipewire.alsa.enable", "pipewire-alsa")
 	}

@@ -31,7 +31,7 @@ func Options() []Option {
 
 // options is every option there is. The field of Config that one sets has the
 // same name.
-var options = slices.Concat(machineOptions, userOptions, systemOptions, audioOptions)
+var options = slices.Concat(machineOptions, userOptions, systemOptions, audioOptions, desktopOptions)
 
 // declare makes an option. example is Jsonnet.
 func declare(name string, k kind, value any, example, doc string) Option {
@@ -92,25 +92,29 @@ var freeNames = map[string]format{
 type hint struct{ want, do string }
 
 var foreign = map[string]hint{
-	"environment.etc.<path>.source":           {"the text of the file", "write text: importstr 'FILE'"},
-	"fonts.packages":                          {"a package among environment.systemPackages", "write environment+: { systemPackages+: ['fonts-dejavu'] }"},
-	"hardware.pulseaudio":                     {"packages of Debian", "remove it"},
-	"imports":                                 {"files joined with +", "write (import 'other.jsonnet') + { … }"},
-	"musnix.kernel.packages":                  {"Debian's kernel", "write boot+: { kernelPackages: 'linux-rt' }"},
-	"musnix.rtcqs":                            {"a package of Debian trixie; rtcqs is none", "remove it"},
-	"musnix.rtirq.nonThreaded":                {"settings that the kernel still knows", "remove it: the interrupt threads of one driver cannot be switched off any more"},
-	"nixpkgs":                                 {"packages of Debian", "remove it"},
-	"services.jack.jackd.session":             {"systemd's own bookkeeping", "remove it"},
-	"services.openssh.passwordAuthentication": {"NixOS's present name", "write services+: { openssh+: { settings+: { PasswordAuthentication: false } } }"},
-	"services.openssh.permitRootLogin":        {"NixOS's present name", "write services+: { openssh+: { settings+: { PermitRootLogin: 'no' } } }"},
-	"sound":                                   {"nothing: ALSA is there by itself", "remove it"},
-	"system":                                  {"nothing: every generation is built anew from this file", "remove it"},
-	"systemd.services":                        {"the unit's text", "write systemd+: { units+: { 'NAME.service': { text: …, wantedBy: ['multi-user.target'] } } }"},
-	"systemd.user.services":                   {"the unit's text", "write systemd+: { user+: { units+: { 'NAME.service': { text: …, wantedBy: ['default.target'] } } } }"},
-	"users.users.<name>.hashedPassword":       {"an ssh key: a password hash in an image is for everybody to read", "write openssh: { authorizedKeys: { keys: ['ssh-ed25519 …'] } }"},
-	"users.users.<name>.initialPassword":      {"an ssh key: a password in an image is for everybody to read", "write openssh: { authorizedKeys: { keys: ['ssh-ed25519 …'] } }"},
-	"users.users.<name>.password":             {"an ssh key: a password in an image is for everybody to read", "write openssh: { authorizedKeys: { keys: ['ssh-ed25519 …'] } }"},
-	"users.users.<name>.isSystemUser":         {"nothing: packages bring their own accounts", "remove it"},
-	"users.users.<name>.group":                {"nothing: every user has a group of the same name", "remove it, or write extraGroups"},
-	"users.users.<name>.packages":             {"packages for the whole machine", "write environment+: { systemPackages+: […] }"},
+	"environment.etc.<path>.source":             {"the text of the file", "write text: importstr 'FILE'"},
+	"fonts.packages":                            {"a package among environment.systemPackages", "write environment+: { systemPackages+: ['fonts-dejavu'] }"},
+	"hardware.pulseaudio":                       {"packages of Debian", "remove it"},
+	"imports":                                   {"files joined with +", "write (import 'other.jsonnet') + { … }"},
+	"musnix.kernel.packages":                    {"Debian's kernel", "write boot+: { kernelPackages: 'linux-rt' }"},
+	"musnix.rtcqs":                              {"a package of Debian trixie; rtcqs is none", "remove it"},
+	"musnix.rtirq.nonThreaded":                  {"settings that the kernel still knows", "remove it: the interrupt threads of one driver cannot be switched off any more"},
+	"nixpkgs":                                   {"packages of Debian", "remove it"},
+	"services.jack.jackd.session":               {"systemd's own bookkeeping", "remove it"},
+	"services.openssh.passwordAuthentication":   {"NixOS's present name", "write services+: { openssh+: { settings+: { PasswordAuthentication: false } } }"},
+	"services.openssh.permitRootLogin":          {"NixOS's present name", "write services+: { openssh+: { settings+: { PermitRootLogin: 'no' } } }"},
+	"services.xserver.autorun":                  {"a display manager, or none", "remove it"},
+	"services.xserver.displayManager.autoLogin": {"NixOS's present name", "write services+: { displayManager+: { autoLogin+: { enable: true, user: 'NAME' } } }"},
+	"services.xserver.layout":                   {"NixOS's present name", "write services+: { xserver+: { xkb+: { layout: 'de' } } }"},
+	"services.xserver.xkbVariant":               {"NixOS's present name", "write services+: { xserver+: { xkb+: { variant: 'nodeadkeys' } } }"},
+	"sound":                                     {"nothing: ALSA is there by itself", "remove it"},
+	"system":                                    {"nothing: every generation is built anew from this file", "remove it"},
+	"systemd.services":                          {"the unit's text", "write systemd+: { units+: { 'NAME.service': { text: …, wantedBy: ['multi-user.target'] } } }"},
+	"systemd.user.services":                     {"the unit's text", "write systemd+: { user+: { units+: { 'NAME.service': { text: …, wantedBy: ['default.target'] } } } }"},
+	"users.users.<name>.hashedPassword":         {"an ssh key: a password hash in an image is for everybody to read", "write openssh: { authorizedKeys: { keys: ['ssh-ed25519 …'] } }"},
+	"users.users.<name>.initialPassword":        {"an ssh key: a password in an image is for everybody to read", "write openssh: { authorizedKeys: { keys: ['ssh-ed25519 …'] } }"},
+	"users.users.<name>.password":               {"an ssh key: a password in an image is for everybody to read", "write openssh: { authorizedKeys: { keys: ['ssh-ed25519 …'] } }"},
+	"users.users.<name>.isSystemUser":           {"nothing: packages bring their own accounts", "remove it"},
+	"users.users.<name>.group":                  {"nothing: every user has a group of the same name", "remove it, or write extraGroups"},
+	"users.users.<name>.packages":               {"packages for the whole machine", "write environment+: { systemPackages+: […] }"},
 }

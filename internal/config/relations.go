@@ -22,6 +22,7 @@ func (c *checker) relations(cfg *Config) {
 	c.mounts(cfg)
 	c.network(cfg)
 	c.audio(cfg)
+	c.desktop(cfg)
 	c.rest(cfg)
 }
 

@@ -111,7 +111,7 @@ func etcPlan(cfg *config.Config, c *effect.Contents) (*etcSpec, error) {
 	text("networks", "default\t\t0.0.0.0\nloopback\t127.0.0.0\nlink-local\t169.254.0.0\n\n")
 	text("timezone", cfg.Time.TimeZone+"\n")
 	text("locale.conf", "LANG="+cfg.I18n.DefaultLocale+"\n")
-	text("default/keyboard", keyboard(cfg.Console.KeyMap))
+	text("default/keyboard", keyboard(cfg))
 	text("issue", "reprise on Debian GNU/Linux 13, \\n \\l\n\n")
 	text("issue.net", "reprise on Debian GNU/Linux 13\n")
 	text(".updated", "# /etc is made with the generation. Written by reprise.\nTIMESTAMP_NSEC=1000000000\n")
@@ -163,13 +163,11 @@ func programs(c *effect.Contents, p *etcSpec) {
 }
 
 // keyboard is keyboard(5), with the key map of the console beside it for
-// vconsole.conf(5). Key maps are named for layouts: "de-latin1" is "de".
-func keyboard(keyMap string) string {
-	layout, _, _ := strings.Cut(keyMap, "-")
-	if layout == "uk" {
-		layout = "gb"
-	}
-	return "KEYMAP=" + keyMap + "\nXKBMODEL=pc105\nXKBLAYOUT=" + layout + "\nXKBVARIANT=\nXKBOPTIONS=\nBACKSPACE=guess\n"
+// vconsole.conf(5). The X server has it from udev.
+func keyboard(cfg *config.Config) string {
+	k := cfg.Services.Xserver.Xkb
+	return "KEYMAP=" + cfg.Console.KeyMap + "\nXKBMODEL=pc105\nXKBLAYOUT=" + k.Layout + "\nXKBVARIANT=" + k.Variant +
+		"\nXKBOPTIONS=" + k.Options + "\nBACKSPACE=guess\n"
 }
 
 func withNewline(s string) string {

@@ -148,7 +148,10 @@ func studio() *config.Config {
 		Networking: config.Networking{HostName: "studio", Domain: "example.org", UseDHCP: true, DefaultGateway: "192.168.7.1", Nameservers: []string{"192.168.7.1"},
 			TimeServers: []string{"ntp.example.org"}, Interfaces: map[string]config.Interface{"enp3s0": {Addresses: []string{"192.168.7.2/24"}}, "enp4s0": {UseDHCP: true}}},
 		Security: config.Security{PAM: config.PAM{LoginLimits: []config.LoginLimit{{Domain: "@audio", Type: "-", Item: "rtprio", Value: "95"}}}},
-		Services: config.Services{Udev: config.Udev{ExtraRules: `KERNEL=="rtc0", GROUP="audio"`}},
+		Services: config.Services{
+			Udev:    config.Udev{ExtraRules: `KERNEL=="rtc0", GROUP="audio"`},
+			Xserver: config.Xserver{Xkb: config.Xkb{Layout: "de,us", Variant: "nodeadkeys,", Options: "grp:alt_shift_toggle"}},
+		},
 		Systemd: config.Systemd{
 			Units: map[string]config.Unit{
 				"metronome.service":               {Text: "[Service]\nExecStart=/bin/true\n", Enable: true, WantedBy: []string{"multi-user.target"}},
