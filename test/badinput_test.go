@@ -219,7 +219,7 @@ func TestMirrorFails(t *testing.T) {
 		t.Fatalf("after the mirror is back: %+v", after)
 	}
 	sound(t, own)
-	if got, want := digest(t, filepath.Join(out, "x.img")), digest(t, r.image); got != want {
+	if got, want := sum(t, filepath.Join(out, "x.img")), sum(t, r.image); got != want {
 		t.Errorf("the image has SHA-256 %s, that of another store %s", got, want)
 	}
 }

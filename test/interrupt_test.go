@@ -106,7 +106,7 @@ func TestInterrupted(t *testing.T) {
 			t.Errorf("left over: %s", name)
 		}
 	}
-	if got, want := digest(t, image), digest(t, r.image); got != want {
+	if got, want := sum(t, image), sum(t, r.image); got != want {
 		t.Errorf("the image has SHA-256 %s, an undisturbed one %s", got, want)
 	}
 	tmp, err := os.ReadDir(filepath.Join(own, "nix/var/reprise/tmp"))
@@ -138,11 +138,11 @@ func TestTwoBuilds(t *testing.T) {
 		})
 	}
 	both.Wait()
-	want := digest(t, r.image)
+	want := sum(t, r.image)
 	for i := range 2 {
 		if ends[i] != "" {
 			t.Errorf("build %d: %s", i, ends[i])
-		} else if got := digest(t, images[i]); got != want {
+		} else if got := sum(t, images[i]); got != want {
 			t.Errorf("image %d has SHA-256 %s, one built alone %s", i, got, want)
 		}
 	}

@@ -3,7 +3,6 @@ package test
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -135,18 +134,4 @@ func (m *mirror) dies(t *testing.T, after int64) {
 	m.left.Store(after)
 	m.breaks.Store(true)
 	t.Cleanup(func() { m.breaks.Store(false) })
-}
-
-func digest(t *testing.T, path string) string {
-	t.Helper()
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		t.Fatal(err)
-	}
-	return fmt.Sprintf("%x", h.Sum(nil))
 }
