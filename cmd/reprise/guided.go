@@ -14,7 +14,6 @@ import (
 	"reprise/installer"
 	"reprise/installer/plan"
 	"reprise/internal/bootmenu"
-	"reprise/internal/config"
 	"reprise/internal/progress"
 	"reprise/tui"
 )
@@ -79,7 +78,7 @@ func (i *installation) carries(pkg string) bool {
 func (i *installation) people(ctx context.Context) map[string][]string {
 	all := map[string][]string{}
 	for _, s := range i.carried.Systems {
-		cfg, err := config.Evaluate(ctx, i.source(&s), config.EvalOptions{})
+		cfg, err := i.evaluated(ctx, &s)
 		if err != nil {
 			continue // told when it is planned with
 		}

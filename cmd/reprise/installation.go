@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"reprise/hwdetect"
@@ -44,7 +45,9 @@ type installation struct {
 	facts   *hwdetect.Facts
 	tools   *installer.Chroot // nil until needed
 	sink    progress.Sink
-	wants   map[string]advice.Wants // of the carried systems, once asked for
+
+	mu      sync.Mutex                // of what follows: screens ask at any moment
+	systems map[string]*config.Config // of the carried ones, once asked for
 
 	measured measuring
 }
@@ -172,23 +175,33 @@ func (i *installation) source(s *plan.System) string {
 // advise judges the machine for a system, with nothing but what the medium has
 // for it.
 func (i *installation) advise(ctx context.Context, s *plan.System) (advice.Advice, error) {
-	wants, ok := i.wants[s.Name]
-	if !ok {
-		l, err := i.lock(s)
-		if err != nil {
-			return advice.Advice{}, err
-		}
-		cfg, err := config.Evaluate(ctx, i.source(s), config.EvalOptions{})
-		if err != nil {
-			return advice.Advice{}, err
-		}
-		wants = wantsOf(cfg, l)
-		if i.wants == nil {
-			i.wants = map[string]advice.Wants{}
-		}
-		i.wants[s.Name] = wants
+	l, err := i.lock(s)
+	if err != nil {
+		return advice.Advice{}, err
 	}
-	return advice.Advise(i.facts, wants), nil
+	cfg, err := i.evaluated(ctx, s)
+	if err != nil {
+		return advice.Advice{}, err
+	}
+	return advice.Advise(i.facts, wantsOf(cfg, l)), nil
+}
+
+// evaluated is the configuration of a carried system. Nobody may change it.
+func (i *installation) evaluated(ctx context.Context, s *plan.System) (*config.Config, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if cfg, ok := i.systems[s.Name]; ok {
+		return cfg, nil
+	}
+	cfg, err := config.Evaluate(ctx, i.source(s), config.EvalOptions{})
+	if err != nil {
+		return nil, err
+	}
+	if i.systems == nil {
+		i.systems = map[string]*config.Config{}
+	}
+	i.systems[s.Name] = cfg
+	return cfg, nil
 }
 
 // wantsOf is what a system is to be: its server of sound, and the packages
@@ -213,7 +226,6 @@ func wantsOf(cfg *config.Config, l *lock.Lock) advice.Wants {
 func (i *installation) configuration(ctx context.Context, p *plan.Plan) (map[string][]byte, error) {
 	s := i.carried.System(p.System)
 	files := map[string][]byte{}
-	source := i.source(s)
 	if s.Files != "" {
 		if err := readTree(files, filepath.Join(i.medium.Dir, s.Files), plan.ProfileDir); err != nil {
 			return nil, err
@@ -223,7 +235,7 @@ func (i *installation) configuration(ctx context.Context, p *plan.Plan) (map[str
 	if files[lockName], err = os.ReadFile(filepath.Join(i.medium.Dir, s.Lock)); err != nil {
 		return nil, err
 	}
-	cfg, err := config.Evaluate(ctx, source, config.EvalOptions{})
+	cfg, err := i.evaluated(ctx, s)
 	if err != nil {
 		return nil, err
 	}
