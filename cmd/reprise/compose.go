@@ -57,7 +57,7 @@ func (a *app) composeCommand() *cobra.Command {
 // compose realises the system of the configuration at file, whose lock lies
 // beside it, from what the store has.
 func (a *app) compose(ctx context.Context, file string, builder storepath.Path) (storepath.Path, error) {
-	cfg, err := config.Evaluate(ctx, file, config.EvalOptions{})
+	cfg, err := config.Evaluate(ctx, file, unhurried)
 	if err != nil {
 		return "", err
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"reprise/installer"
 	"reprise/internal/config"
@@ -38,7 +39,7 @@ func judged(ctx context.Context, files map[string][]byte) (*config.Config, *lock
 		}
 	}
 	file := filepath.Join(dir, installer.ConfigurationFile)
-	cfg, err := config.Evaluate(ctx, file, config.EvalOptions{})
+	cfg, err := config.Evaluate(ctx, file, unhurried)
 	var l *lock.Lock
 	if err == nil {
 		lockFile := lockPath(file, "", "")
@@ -51,3 +52,7 @@ func judged(ctx context.Context, files map[string][]byte) (*config.Config, *lock
 	}
 	return cfg, l, nil
 }
+
+// unhurried bounds what an installer evaluates: on an old and busy machine a
+// configuration that ends takes longer than somebody at a shell would wait.
+var unhurried = config.EvalOptions{Timeout: 2 * time.Minute}
