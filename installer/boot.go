@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -139,8 +140,12 @@ func (r *run) bootFiles() ([]image.File, error) {
 	if err := json.Unmarshal(data, &about); err != nil {
 		return nil, fmt.Errorf("boot.json of %s: %w", system, err)
 	}
-	g := bootentry.Generation{Number: 1, System: string(system), Host: about.Host, Date: r.Plan.Date.Format(time.DateOnly),
-		Params: append(about.Params, r.Plan.Params...)}
+	g := bootentry.Generation{Number: 1, System: string(system), Host: about.Host, Date: r.Plan.Date.Format(time.DateOnly), Params: about.Params}
+	for _, word := range r.Plan.Params {
+		if !slices.Contains(g.Params, word) { // a system composed for this machine has most of them
+			g.Params = append(g.Params, word)
+		}
+	}
 	for _, f := range []struct {
 		name   string
 		digest *string

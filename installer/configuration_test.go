@@ -24,6 +24,7 @@ func TestConfigurationEvaluates(t *testing.T) {
 	key := "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJF1FJhDLEbA7oyMj9Ff4uVuT4gTWdFGJ4lzWzB8AWFX you@studio"
 	a := answers.Default()
 	a.TimeZone, a.Locale, a.KeyMap = "Europe/Berlin", "de_DE.UTF-8", "de-latin1"
+	a.FileSystem = answers.Btrfs
 	a.Network = &answers.Network{Interface: "enp3s0", Address: "192.168.7.2/24", Gateway: "192.168.7.1", NameServers: []string{"192.168.7.1", "::1"}}
 	shipped := &plan.System{Configuration: "live-rig"}
 	own := &plan.System{Configuration: "studio.jsonnet", Files: "reprise/files/studio"}
@@ -37,6 +38,7 @@ func TestConfigurationEvaluates(t *testing.T) {
 		{"another user", &answers.User{Name: "anna", PasswordHash: "x", Keys: []string{key, key[:len(key)-6] + "there"}}, plan.Base{System: shipped, Users: map[string]int{"rig": 1000}, Hardware: true, Comment: []string{"Measured: 40 µs at most.", ""}}, 1001},
 		{"a file of one's own", &answers.User{Name: "anna", Keys: []string{key}}, plan.Base{System: own, Hardware: true}, 1000},
 		{"no user", nil, plan.Base{System: shipped}, 0},
+		{"an encrypted disk", nil, plan.Base{System: shipped, LUKS: &plan.LUKS{UUID: "6e1dba68-2f6f-4bb2-a4ce-d2a1d6a3e8a4", Name: "reprise-6e1dba68"}}, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -62,6 +64,14 @@ func TestConfigurationEvaluates(t *testing.T) {
 			}
 			if test.base.Hardware != slices.Contains(cfg.Boot.KernelModules, "nbd") {
 				t.Errorf("kernel modules are %q", cfg.Boot.KernelModules)
+			}
+			const name = "rd.luks.name=6e1dba68-2f6f-4bb2-a4ce-d2a1d6a3e8a4=reprise-6e1dba68"
+			encrypted := test.base.LUKS != nil
+			if encrypted != slices.Contains(cfg.Boot.KernelParams, name) || encrypted != slices.Contains(cfg.Boot.Initrd.AvailableKernelModules, "dm_crypt") {
+				t.Errorf("an encrypted disk: %v; the kernel parameters are %q, the initrd has %q", encrypted, cfg.Boot.KernelParams, cfg.Boot.Initrd.AvailableKernelModules)
+			}
+			if !slices.Contains(cfg.Boot.Initrd.AvailableKernelModules, "btrfs") {
+				t.Errorf("the initrd has %q, and the disk is btrfs", cfg.Boot.Initrd.AvailableKernelModules)
 			}
 			if test.user != nil {
 				u := cfg.Users.Users[test.user.Name]

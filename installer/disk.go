@@ -90,6 +90,7 @@ func (r *run) encrypt(ctx context.Context, _ plan.Step) error {
 	if offset != 0 {
 		return errors.New("cryptsetup wants a device of its own")
 	}
+	r.Target.Ciphers(ctx)
 	err := r.Target.Tools().Run(ctx, image.Command{
 		Argv: []string{"/usr/sbin/cryptsetup", "luksFormat", "--type", "luks2", "--batch-mode", "--uuid", r.Plan.LUKS.UUID,
 			"--label", "reprise", "--pbkdf", "argon2id", "--pbkdf-memory", strconv.Itoa(keyslotMemory), "--key-file=-", node},

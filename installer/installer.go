@@ -92,6 +92,8 @@ type Target interface {
 	// Place says where a program finds a device: a node that Tools shows, and
 	// the offset in it in bytes.
 	Place(path string) (node string, offset int64)
+	// Ciphers makes ready what the kernel needs for LUKS2.
+	Ciphers(ctx context.Context)
 	// Map opens the encrypted root; one that is open stays so. Unmap closes it.
 	Map(ctx context.Context, p *plan.Plan, passphrase []byte) error
 	Unmap(ctx context.Context, p *plan.Plan) error

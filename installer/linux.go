@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -190,11 +191,22 @@ func (l *Linux) Place(path string) (string, int64) { return path, 0 }
 // dmEnvironment lets cryptsetup make nodes itself where there is no udev.
 var dmEnvironment = append(slices.Clone(toolEnvironment), "DM_DISABLE_UDEV=1")
 
+// ciphers are the modules that LUKS2 is made and opened with.
+var ciphers = []string{"dm_crypt", "crypto-xts", "crypto-aes", "algif_skcipher"}
+
+// Ciphers loads them. The kernel would ask for them one by one, through
+// programs that wait for each other, and gives up after a minute: that is too
+// short for a slow machine. What cannot be loaded, cryptsetup will tell.
+func (l *Linux) Ciphers(ctx context.Context) {
+	_ = exec.CommandContext(ctx, "/sbin/modprobe", append([]string{"-q", "-a"}, ciphers...)...).Run()
+}
+
 // Map opens the encrypted root, unless an earlier run has.
 func (l *Linux) Map(ctx context.Context, p *plan.Plan, passphrase []byte) error {
 	if _, err := os.Stat(p.LUKS.Path); err == nil {
 		return nil
 	}
+	l.Ciphers(ctx) // after a restart
 	part := p.Table.Root.Path
 	return l.tools.Run(ctx, image.Command{
 		Argv: []string{"/usr/sbin/cryptsetup", "open", "--type", "luks2", "--key-file=-", part, p.LUKS.Name},

@@ -174,6 +174,8 @@ func (t *fileTarget) Place(path string) (string, int64) {
 	return t.disk.Name(), 0 // as nodes are; only scripted sees it
 }
 
+func (t *fileTarget) Ciphers(context.Context) {}
+
 func (t *fileTarget) Map(_ context.Context, _ *plan.Plan, passphrase []byte) error {
 	if string(passphrase) != "correct horse" {
 		return errors.New("no key available with this passphrase")

@@ -239,7 +239,7 @@ func (i *installation) configuration(ctx context.Context, p *plan.Plan) (map[str
 	if err != nil {
 		return nil, err
 	}
-	base := plan.Base{System: s, Users: map[string]int{}, Hardware: true, Comment: i.measuredComment()}
+	base := plan.Base{System: s, Users: map[string]int{}, Hardware: true, LUKS: p.LUKS, Comment: i.measuredComment()}
 	for name, u := range cfg.Users.Users {
 		base.Users[name] = u.UID
 	}

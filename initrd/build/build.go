@@ -6,6 +6,7 @@
 //	dev/console, dev/null, dev/kmsg        for the moment before devtmpfs
 //	etc/initrd-release                     says that this is an initramfs
 //	etc/reprise/load                       modules to load in any case, one a line
+//	etc/reprise/keymap                     of the console, as loadkeys --bkeymap writes it; may be missing
 //	usr/lib/modules/<version>/…            modules and modules.{dep,alias,softdep}
 //
 // There is no sbin/modprobe: stage 1 makes it. Were it there from the start,

@@ -1,12 +1,14 @@
 package stage1
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -25,8 +27,13 @@ const (
 	maxActivation = 16 << 20 // bytes
 )
 
-// fileSystems are the modules that the root file system is made with.
-var fileSystems = []string{"ext4", "erofs", "overlay"}
+// fileSystems are the modules that the root file system is made with, beside
+// that of the disk.
+var fileSystems = []string{"erofs", "overlay"}
+
+// rootTypes are the file systems that a root partition may have, with the
+// options that they are mounted with.
+var rootTypes = map[string]string{"ext4": "errors=remount-ro", "btrfs": ""}
 
 // A boot is one start of the machine.
 type boot struct {
@@ -172,7 +179,11 @@ var errRescue = errors.New("reprise.rescue is on the kernel line: a shell before
 
 // attempt starts the system. It returns only with an error.
 func (b *boot) attempt() error {
-	for _, name := range fileSystems {
+	early := append(slices.Clone(fileSystems), cmp.Or(b.line.RootType, "ext4"))
+	if len(b.line.LUKS) > 0 {
+		early = append(early, encryption...)
+	}
+	for _, name := range early {
 		go func() {
 			if err := b.devices.loader.Load(name); err != nil && !errors.Is(err, kmod.ErrUnknown) {
 				b.log.printf(logWarning, "%v", err)
@@ -184,9 +195,14 @@ func (b *boot) attempt() error {
 		return err
 	}
 	b.mark("disk found")
-	b.await("ext4")
-	b.mark("ext4")
-	return b.startFrom(func() error { return b.mountDisk(device) })
+	node, err := b.opened(device)
+	if err != nil {
+		return err
+	}
+	kind := b.rootType(node)
+	b.await(kind)
+	b.mark(kind)
+	return b.startFrom(func() error { return b.mountDisk(node, kind) })
 }
 
 // startFrom starts the system of the disk that mount mounts at
@@ -241,6 +257,14 @@ func (b *boot) loadListed() {
 
 func (b *boot) findRoot() (blockdev.Device, error) {
 	ref := b.line.Root
+	if name, ok := strings.CutPrefix(ref.Value, "mapper/"); ok && ref.Key == "/dev" {
+		// What it will be once it is open.
+		for _, l := range b.line.LUKS {
+			if l.Name == name {
+				ref = blockdev.Ref{Key: "UUID", Value: l.UUID}
+			}
+		}
+	}
 	if ref.Key == "" {
 		_, _, _ = b.devices.find(ref, nil, 3*time.Second) // only so that there is something to list
 		all, err := b.devices.list(true)
@@ -270,22 +294,36 @@ func (b *boot) findRoot() (blockdev.Device, error) {
 		}}
 }
 
-func (b *boot) mountDisk(d blockdev.Device) error {
+// rootType is the file system of the root partition: what its superblock says,
+// else what the kernel line does.
+func (b *boot) rootType(node string) string {
+	found := contentOf(node).Type
+	if _, ok := rootTypes[found]; ok {
+		return found
+	}
+	return cmp.Or(b.line.RootType, "ext4")
+}
+
+func (b *boot) mountDisk(node, kind string) error {
 	flags := rootmount.NoAtime
 	if b.line.ReadOnly {
 		flags |= rootmount.ReadOnly
 	}
 	err := rootmount.Apply([]rootmount.Step{
 		{Op: rootmount.Mkdir, Target: rootmount.Disk, Mode: 0o755},
-		{Op: rootmount.Mount, Type: "ext4", Source: "/dev/" + d.Name, Target: rootmount.Disk, Flags: flags, Data: "errors=remount-ro"},
+		{Op: rootmount.Mount, Type: kind, Source: node, Target: rootmount.Disk, Flags: flags, Data: rootTypes[kind]},
 	})
 	if err == nil {
 		return nil
 	}
 	seen, _ := b.devices.list(true)
-	return &Failure{Got: "the root partition cannot be mounted", Want: "an ext4 file system on /dev/" + d.Name,
-		Seen: append(b.log.kernelSays("EXT4-fs"), table(seen)...), Err: err,
-		Do: []string{"check it from another machine, or from a rescue system: e2fsck -f"}}
+	says, check := "EXT4-fs", "e2fsck -f"
+	if kind == "btrfs" {
+		says, check = "BTRFS", "btrfs check"
+	}
+	return &Failure{Got: "the root partition cannot be mounted", Want: "the file system " + kind + " on " + node,
+		Seen: append(b.log.kernelSays(says), table(seen)...), Err: err,
+		Do: []string{"check it from another machine, or from a rescue system: " + check}}
 }
 
 // findSystem decides which system to start and sees that the disk has it.

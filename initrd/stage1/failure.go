@@ -19,6 +19,7 @@ type Failure struct {
 
 	Medium bool // it concerns an installation medium: no older generation helps
 	Stay   bool // no reboot when nobody is there: it would only come to the same again
+	Locked bool // the disk is encrypted: every generation lies on it
 }
 
 func (f *Failure) Error() string {
@@ -45,7 +46,9 @@ func text(err error) string {
 		fmt.Fprintf(&b, "\nreprise: the installation medium cannot be used: %s\n", f.Got)
 	} else {
 		fmt.Fprintf(&b, "\nreprise: this machine cannot start: %s\n", f.Got)
-		do = append(slices.Clone(do), "choose an older generation in the boot menu")
+		if !f.Locked {
+			do = append(slices.Clone(do), "choose an older generation in the boot menu")
+		}
 	}
 	if f.Err != nil {
 		fmt.Fprintf(&b, "  error: %s\n", f.Err)

@@ -26,6 +26,7 @@ func (b *boot) hold(err error) {
 	b.log.printf(logError, "stage 1 stops: %v", err)
 	// The drivers that load now would write over what a person reads and types.
 	defer quietConsole()()
+	b.loadKeymap()
 	screens := openScreens()
 	screens.print(text(err))
 	stop := b.attend()

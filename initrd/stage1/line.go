@@ -34,6 +34,9 @@ const (
 //	modprobe.blacklist=A,B   do not load these for a device
 //	module.blacklist=…       the same
 //	NAME.PARAMETER=VALUE     parameters of modules
+//	rootfstype=TYPE          the root's file system, where its superblock does not tell
+//	rd.luks.name=UUID=NAME   the name of an encrypted device in /dev/mapper
+//	rd.luks.options=A,B      discard; timeout=SECONDS without a key before it is given up
 //
 // Words after "--" are the system's. Everything else is left to others.
 type Line struct {
@@ -50,6 +53,23 @@ type Line struct {
 	Medium   blockdev.Ref      // its Key is "" when the machine starts from its own disk
 	MediumID string            // GUID of the medium's GPT, lower case; "" when the line has none
 	Mode     Mode              // what the medium was started for; "" without a medium
+	RootType string            // the root's file system; "" when the line has none
+	LUKS     []NamedLUKS       // names for encrypted devices
+	Discard  bool              // encrypted devices are told what is not in use
+	Patience time.Duration     // how long to wait for a key of a passphrase; 0: for ever
+}
+
+// A NamedLUKS gives an encrypted device a name in /dev/mapper.
+type NamedLUKS struct{ UUID, Name string }
+
+// luksName is the name of an encrypted device in /dev/mapper.
+func (l *Line) luksName(uuid string) string {
+	for _, n := range l.LUKS {
+		if n.UUID == uuid {
+			return n.Name
+		}
+	}
+	return "luks-" + uuid
 }
 
 // A Mode is what an installation medium was started for.
@@ -118,6 +138,17 @@ func parseLine(text string) (l Line, problems []error) {
 				problems = append(problems, fmt.Errorf("reprise.mode=%q: want one of %q", value, modes))
 				l.Mode = ModeRescue // changes nothing on any disk
 			}
+		case "rootfstype":
+			l.RootType = value
+		case "rd.luks.name":
+			uuid, name, _ := strings.Cut(value, "=")
+			if uuid == "" || name == "" || strings.Contains(name, "/") {
+				problems = append(problems, fmt.Errorf("rd.luks.name=%q: want UUID=NAME", value))
+				continue
+			}
+			l.LUKS = append(l.LUKS, NamedLUKS{strings.ToLower(uuid), name})
+		case "rd.luks.options":
+			l.luksOptions(value, func(value string) { seconds("rd.luks.options=timeout", value, &l.Patience) })
 		case "ro":
 			l.ReadOnly = true
 		case "rw":
@@ -145,6 +176,23 @@ func parseLine(text string) (l Line, problems []error) {
 		l.Mode = ModeInstall
 	}
 	return l, problems
+}
+
+// luksOptions reads options as crypttab(5) has them, for one device (UUID=…) or
+// for all. Those that are not known concern other programs.
+func (l *Line) luksOptions(value string, timeout func(string)) {
+	if before, after, ok := strings.Cut(value, "="); ok && len(before) == 36 {
+		value = after
+	}
+	for option := range strings.SplitSeq(value, ",") {
+		name, value, _ := strings.Cut(option, "=")
+		switch name {
+		case "discard":
+			l.Discard = true
+		case "timeout":
+			timeout(strings.TrimSuffix(value, "s"))
+		}
+	}
 }
 
 // option keeps "usbcore.autosuspend=-1" for the module usbcore. Our own words

@@ -56,6 +56,15 @@ func TestParseLine(t *testing.T) {
 			"reprise.medium=/dev/sr0",
 			base(func(l *Line) { l.Medium, l.Mode = blockdev.Ref{Key: "/dev", Value: "sr0"}, ModeInstall }), "",
 		},
+		{
+			"rootfstype=btrfs rd.luks.name=6E1DBA68-2f6f-4bb2-a4ce-d2a1d6a3e8a4=root rd.luks.options=6e1dba68-2f6f-4bb2-a4ce-d2a1d6a3e8a4=discard,tpm2-device=auto rd.luks.options=timeout=90s",
+			base(func(l *Line) {
+				l.RootType, l.Discard, l.Patience = "btrfs", true, 90*time.Second
+				l.LUKS = []NamedLUKS{{"6e1dba68-2f6f-4bb2-a4ce-d2a1d6a3e8a4", "root"}}
+			}), "",
+		},
+		{"rd.luks.name=root rd.luks.name=ab=a/b rd.luks.name==x rd.luks.options=timeout=soon", base(func(*Line) {}),
+			"rd.luks.name rd.luks.name rd.luks.name rd.luks.options"},
 		{"reprise.mode=install", base(func(*Line) {}), ""},
 		{"reprise.medium=stick reprise.mode=play", base(func(*Line) {}), "reprise.medium reprise.mode"},
 		{

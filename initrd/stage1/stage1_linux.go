@@ -2,7 +2,7 @@
 // disk, puts the root file system together and starts the system's own init.
 //
 //	kernel ─▶ /init: devtmpfs, proc, sysfs, /run ─▶ modules for disks ─▶ root partition
-//	       ─▶ ext4 ─▶ root.erofs + overlay = view ─▶ activation ─▶ tmpfs / with its mounts ─▶ systemd
+//	       ─▶ passphrase, where it is encrypted ─▶ ext4 or btrfs ─▶ root.erofs + overlay = view ─▶ activation ─▶ tmpfs / with its mounts ─▶ systemd
 //
 // Started from an installation medium (reprise.medium= on the kernel line), it
 // mounts that and its store so that the rest is as on a disk, and does what
@@ -60,24 +60,27 @@ type Programs struct {
 // marker is in every initramfs and never on a running machine's own root.
 const marker = "/etc/initrd-release"
 
-// The names under which stage 1 starts itself: as a rescue shell, and as the
-// installer for a person and for nobody.
+// The names under which stage 1 starts itself: as a rescue shell, as the
+// installer for a person and for nobody, and to open an encrypted disk.
 const (
 	shellName      = "reprise-rescue"
 	installName    = "reprise-installer"
 	unattendedName = "reprise-unattended"
+	unlockName     = "reprise-unlock" // opens an encrypted device
 )
 
 // Init is the first call of main. It returns at once, having changed nothing,
 // unless this process is /init of our initramfs (process 1), the modprobe that
-// the kernel calls there, the rescue shell or the installer; those it becomes,
-// and does not return.
+// the kernel calls there, the rescue shell, the installer or what opens an
+// encrypted disk; those it becomes, and does not return.
 func Init(p Programs) {
 	name := filepath.Base(os.Args[0])
 	switch name {
 	case "init", "modprobe":
 	case shellName:
 		os.Exit(rescue.Main(os.Args[1:]))
+	case unlockName:
+		os.Exit(unlockMain(os.Args[1:]))
 	case installName, unattendedName:
 		os.Exit(p.installer(name, os.Args[1:]))
 	default:

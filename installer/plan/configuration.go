@@ -20,6 +20,8 @@ type Base struct {
 	Users map[string]int
 	// Hardware says that HardwareFile is there.
 	Hardware bool
+	// LUKS is the encryption of the root; nil when there is none.
+	LUKS *LUKS
 	// Comment is put at the top, a line each: what was measured, say.
 	Comment []string
 }
@@ -46,6 +48,17 @@ func Configuration(a answers.Answers, host string, base Base) []byte {
 		parts += " + (import " + quote(HardwareFile) + ")"
 	}
 	w.open("%s + {", parts)
+	if base.LUKS != nil || a.FileSystem == answers.Btrfs {
+		w.line("// How the disk was made. Without this the machine does not find its root.")
+		w.open("boot+: { initrd+: {")
+		if a.FileSystem == answers.Btrfs {
+			w.line("supportedFilesystems+: ['btrfs'],")
+		}
+		if l := base.LUKS; l != nil {
+			w.line("luks+: { devices+: { %s: { device: %s } } },", quote(l.Name), quote("/dev/disk/by-uuid/"+l.UUID))
+		}
+		w.close("} },")
+	}
 	w.open("networking+: {")
 	w.line("hostName: %s,", quote(host))
 	if n := a.Network; n != nil {

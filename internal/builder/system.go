@@ -12,6 +12,7 @@ import (
 
 	"reprise/initrd/build"
 	"reprise/internal/builder/spec"
+	"reprise/internal/effect"
 	"reprise/internal/layer"
 	"reprise/store/tree"
 )
@@ -26,6 +27,14 @@ func buildInitrd(ctx context.Context, s spec.Initrd, out string) error {
 		return err
 	}
 	defer f.Close()
+	var extra []build.File
+	if s.Keymap != "" {
+		data, err := os.ReadFile(filepath.Join(string(s.Keymap), effect.KeymapFile))
+		if err != nil {
+			return err
+		}
+		extra = append(extra, build.File{Name: "etc/reprise/keymap", Mode: 0o644, Data: data})
+	}
 	err = build.Write(ctx, f, build.Spec{
 		Binary: string(s.Program),
 		Trees:  []fs.FS{os.DirFS(string(s.Kernel)), os.DirFS(string(s.Index))},
@@ -33,6 +42,7 @@ func buildInitrd(ctx context.Context, s spec.Initrd, out string) error {
 		Want:   s.Want,
 		Load:   s.Load,
 		Medium: s.Medium,
+		Extra:  extra,
 	})
 	if err != nil {
 		return err

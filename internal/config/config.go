@@ -65,6 +65,19 @@ type Kernel struct {
 type Initrd struct {
 	AvailableKernelModules []string `json:"availableKernelModules"` // in the initrd, loaded when hardware asks
 	KernelModules          []string `json:"kernelModules"`          // in the initrd, always loaded
+	SupportedFilesystems   []string `json:"supportedFilesystems"`   // by module: availableKernelModules
+	LUKS                   LUKS     `json:"luks"`
+}
+
+// LUKS is by module: kernel modules and parameters.
+type LUKS struct {
+	Devices map[string]LUKSDevice `json:"devices"` // by name in /dev/mapper
+}
+
+// LUKSDevice is an encrypted device that stage 1 opens.
+type LUKSDevice struct {
+	Device        string `json:"device"` // "/dev/disk/by-uuid/…": the UUID of the LUKS header
+	AllowDiscards bool   `json:"allowDiscards"`
 }
 
 // Loader is the boot menu.

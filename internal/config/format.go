@@ -107,6 +107,10 @@ var (
 		}, nil}
 	deviceFormat = format{"device", "a device such as /dev/disk/by-label/samples or UUID=…, or a name for a virtual file system", "/dev/disk/by-label/samples",
 		matching(`[!-~]+`, 512), nil}
+	luksFormat = format{"encrypted device", "the device by the UUID of its LUKS header, in lower case", "/dev/disk/by-uuid/6e1dba68-2f6f-4bb2-a4ce-d2a1d6a3e8a4",
+		matching(`/dev/disk/by-uuid/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}`, 64), strings.ToLower}
+	mapperFormat = format{"name in /dev/mapper", "a name of letters, digits, - _ and ., first a letter", "root",
+		matching(`[A-Za-z][A-Za-z0-9._-]*`, 64), nil}
 	fsTypeFormat = format{"file system type", "a file system type such as ext4 or tmpfs", "ext4",
 		matching(`[a-z0-9_.-]+`, 32), strings.ToLower}
 	mountOptionFormat = format{"mount option", "one mount option, without commas and spaces", "noatime",

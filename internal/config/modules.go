@@ -26,6 +26,7 @@ func applyModules(c *Config) {
 	sudo(c)
 	console(c)
 	modprobe(c)
+	initrd(c)
 	networkManager(c)
 	xserver(c)
 	authority(c)
@@ -258,6 +259,27 @@ func sudo(c *Config) {
 	c.install("security.sudo.enable", "sudo")
 	if !c.Security.Sudo.WheelNeedsPassword {
 		c.etc("sudoers.d/wheel", "0440", "%sudo ALL=(ALL:ALL) NOPASSWD: ALL\n")
+	}
+}
+
+// initrd puts there what reads the root file system, and tells stage 1 the names
+// of encrypted devices.
+func initrd(c *Config) {
+	i := &c.Boot.Initrd
+	for _, name := range i.SupportedFilesystems {
+		if name != "ext4" { // which is there in any case
+			i.AvailableKernelModules = withAll(i.AvailableKernelModules, name)
+		}
+	}
+	for _, name := range sortedKeys(i.LUKS.Devices) {
+		d := i.LUKS.Devices[name]
+		// The aliases bring what is fastest on each CPU.
+		i.AvailableKernelModules = withAll(i.AvailableKernelModules, "dm_crypt", "crypto-xts", "crypto-aes")
+		uuid := strings.TrimPrefix(d.Device, "/dev/disk/by-uuid/")
+		c.Boot.KernelParams = withAll(c.Boot.KernelParams, "rd.luks.name="+uuid+"="+name)
+		if d.AllowDiscards {
+			c.Boot.KernelParams = withAll(c.Boot.KernelParams, "rd.luks.options="+uuid+"=discard")
+		}
 	}
 }
 

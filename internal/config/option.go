@@ -78,13 +78,14 @@ var none = []any{}
 // freeNames says what the names of the user's choice look like, by the option
 // they stand under.
 var freeNames = map[string]format{
-	"environment.etc":       etcPathFormat,
-	"fileSystems":           absoluteFormat,
-	"networking.interfaces": interfaceFormat,
-	"systemd.units":         unitFormat,
-	"systemd.user.units":    unitFormat,
-	"users.groups":          groupNameFormat,
-	"users.users":           userNameFormat,
+	"boot.initrd.luks.devices": mapperFormat,
+	"environment.etc":          etcPathFormat,
+	"fileSystems":              absoluteFormat,
+	"networking.interfaces":    interfaceFormat,
+	"systemd.units":            unitFormat,
+	"systemd.user.units":       unitFormat,
+	"users.groups":             groupNameFormat,
+	"users.users":              userNameFormat,
 }
 
 // A hint answers an option that people bring along from NixOS or musnix and

@@ -33,6 +33,12 @@ var machineOptions = []Option{
 		"Modules put into the initrd with all they depend on, and loaded there when hardware asks for them: those that reach the disk. SATA, NVMe, USB, SD card and virtio are always there. A name that is built into the kernel is fine."),
 	declare("boot.initrd.kernelModules", list{text{moduleFormat}, "kernel modules", true}, none, "['i915']",
 		"Modules put into the initrd and always loaded there."),
+	declare("boot.initrd.luks.devices.<name>.device", text{luksFormat}, nil, "'/dev/disk/by-uuid/6e1dba68-2f6f-4bb2-a4ce-d2a1d6a3e8a4'",
+		"The partition of the root file system, when it is encrypted with LUKS2: by the UUID of its header. The machine asks for the passphrase when it starts, and gives the opened disk this name in /dev/mapper. The installer writes this."),
+	declare("boot.initrd.luks.devices.<name>.allowDiscards", boolean{}, false, "true",
+		"Tell the disk which blocks are not in use. SSDs stay faster, and whoever reads the disk can see how full it is."),
+	declare("boot.initrd.supportedFilesystems", list{enum{"ext4", "btrfs"}, "file systems", true}, none, "['btrfs']",
+		"File systems that the root may have. ext4 is always there."),
 	declare("boot.loader.timeout", integer{0, 300, "seconds", 3}, 3, "0",
 		"How long the boot menu waits before it starts the default entry. With 0 it is only shown when a key is held."),
 

@@ -20,6 +20,7 @@ func (c *checker) relations(cfg *Config) {
 	c.groups(cfg)
 	c.files(cfg)
 	c.mounts(cfg)
+	c.encrypted(cfg)
 	c.network(cfg)
 	c.audio(cfg)
 	c.desktop(cfg)
@@ -149,6 +150,21 @@ func (c *checker) mounts(cfg *Config) {
 		case cfg.FileSystems[point].Device == "" && c.sound(path):
 			c.fail(path, "has no device", deviceFormat.want, "add device: '"+deviceFormat.example+"'")
 		}
+	}
+}
+
+// encrypted checks boot.initrd.luks: it is for the one root file system.
+func (c *checker) encrypted(cfg *Config) {
+	devices := cfg.Boot.Initrd.LUKS.Devices
+	const path = "boot.initrd.luks.devices"
+	for _, name := range sortedKeys(devices) {
+		if at := Path("boot", "initrd", "luks", "devices", name); devices[name].Device == "" && c.sound(at) {
+			c.fail(at, "has no device", luksFormat.want, "add device: '"+luksFormat.example+"'")
+		}
+	}
+	if len(devices) > 1 && c.sound(path) {
+		c.fail(path, fmt.Sprintf("has %d devices", len(devices)), "the one that holds the root file system",
+			"leave the others out: they are opened when the machine runs, by cryptsetup open")
 	}
 }
 

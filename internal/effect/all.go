@@ -12,6 +12,7 @@ func All() []Effect {
 		Certificates(),
 		PythonBytecode(),
 		LocaleArchive(),
+		ConsoleKeymap(),
 		MIMEDatabase(),
 		DesktopDatabase(),
 		SettingsSchemas(),

@@ -17,6 +17,7 @@ import (
 const (
 	ModuleIndex = "kernel-modules-index" // modules.dep and so on, per kernel
 	Activation  = "activation"           // activation.json, applied by stage 1
+	Keymap      = "console-keymap"       // of the console, for stage 1; where it is not the kernel's own
 )
 
 // A Graph is the derivations of one system, inputs before what needs them.
@@ -137,14 +138,23 @@ func System(cfg *config.Config, c *effect.Contents, effects []*effect.Effect, bu
 		}
 	}
 
-	initrd, err := derivation("initrd", builder, "initrd", spec.Initrd{
+	inside := spec.Initrd{
 		Program: builder, Kernel: kernel.Path, Index: outputs[ModuleIndex].Outputs["out"].Path, Version: kernel.Version,
 		Want: cfg.Boot.Initrd.AvailableKernelModules, Load: cfg.Boot.Initrd.KernelModules,
-	})
+	}
+	if k := outputs[Keymap]; k != nil {
+		inside.Keymap = k.Outputs["out"].Path
+	}
+	initrd, err := derivation("initrd", builder, "initrd", inside)
 	if err != nil {
 		return nil, err
 	}
 	addSources(initrd, kernel.Path)
+	if k := outputs[Keymap]; k != nil {
+		if err := need(initrd, k); err != nil {
+			return nil, err
+		}
+	}
 	if err := need(initrd, outputs[ModuleIndex]); err != nil {
 		return nil, err
 	}

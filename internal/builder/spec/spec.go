@@ -39,6 +39,7 @@ type Initrd struct {
 	Want    []string       `json:"want,omitempty"`
 	Load    []string       `json:"load,omitempty"`
 	Medium  bool           `json:"medium,omitempty"` // it starts from an installation medium
+	Keymap  storepath.Path `json:"keymap,omitempty"` // layer with the console's key map
 }
 
 // System is the specification of kind "system": all that a boot needs, in one

@@ -16,6 +16,7 @@
     kernelPackages: 'linuxPackages_rt',
     kernelParams: ['threadirq', 'root=/dev/sda1', 'a b', 'preempt=full'],
     kernelModules: ['snd-seq.ko'],
+    initrd: { supportedFilesystems: ['zfs'], luks: { devices: { root: { device: '/dev/sda3' }, 'a/b': {}, spare: {} } } },
   },
   fileSystems: { '/': { device: '/dev/sda1' }, 'srv': {}, '/mnt/x/': {}, '/usr/local': { device: '/dev/x' }, '/mnt/y': {} },
   environment: {
