@@ -89,6 +89,9 @@ type Options struct {
 	Zones, Locales, KeyMaps []string
 	// Accessible asks in plain lines.
 	Accessible bool
+	// Keyboard says whether the machine has one now; nil: what is typed comes
+	// from elsewhere.
+	Keyboard func() bool
 }
 
 // A Session is what is known and what was said.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"reprise/installer/answers"
 	"reprise/installer/plan"
 	"reprise/internal/config"
 	"reprise/internal/diag"
@@ -87,6 +88,10 @@ func welcomeText(s *Session, width int) string {
 		for _, system := range s.Medium.Systems {
 			b.WriteString(hang(fmt.Sprintf("  %-12s ", system.Name), system.Title, width))
 		}
+	}
+	// Drivers have come once the machine was looked at.
+	if s.Facts != nil && s.Keyboard != nil && !s.Keyboard() {
+		b.WriteString("\n" + hang("! ", "No keyboard is found. Plug one in: it works at once. Or install without one: by a serial line, or with "+answers.FileName+" on a stick with the label REPRISEDATA.", width))
 	}
 	if s.LookErr != nil {
 		b.WriteString("\n" + hang("! ", "The machine could not be looked at: "+s.LookErr.Error(), width))

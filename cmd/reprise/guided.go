@@ -48,6 +48,9 @@ func guide(ctx context.Context, m stage1.Medium, plain bool, ends ...tui.End) (t
 	if line := ownEditor(os.Getenv); line != "" {
 		o.Editor, o.Actions.Edit = filepath.Base(strings.Fields(line)[0]), editWith(line)
 	}
+	if onScreen(m.Console) {
+		o.Keyboard = func() bool { return hasKeyboard(os.DirFS("/")) }
+	}
 	if !i.carries("locales") {
 		o.Locales = []string{"C.UTF-8"}
 	}
