@@ -2,19 +2,14 @@ package installer
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/tls"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -47,10 +42,11 @@ type Place struct {
 // FindAnswers looks for answers: at the URL of the kernel line, at the root of
 // the medium at dir, on further partitions of the medium's disk, on file
 // systems with the label DataLabel. nil means that there are none. Two files
-// of answers are an error, for nobody knows which one is meant.
-func FindAnswers(ctx context.Context, line, dir, disk string) (*Place, error) {
+// of answers are an error, for nobody knows which one is meant. web is asked
+// only for a URL.
+func FindAnswers(ctx context.Context, line, dir, disk string, web Web) (*Place, error) {
 	if address, sum := lineAnswers(line); address != "" {
-		return fetchAnswers(ctx, address, sum)
+		return web.fetch(ctx, address, sum)
 	}
 	if data, err := readBounded(dir, answers.FileName); err == nil {
 		return &Place{filepath.Join(dir, answers.FileName), data, func(name string) ([]byte, error) { return readBounded(dir, name) }}, nil
@@ -175,52 +171,6 @@ func readBounded(dir, name string) ([]byte, error) {
 		err = fmt.Errorf("%q is larger than %d bytes", name, maxFile)
 	}
 	return data, err
-}
-
-// fetchAnswers reads answers from a URL: by https, or with their hash, which
-// then vouches for them whatever the connection is.
-func fetchAnswers(ctx context.Context, address, sum string) (*Place, error) {
-	problem := func(got, want, do string) error {
-		return diag.Problem{Field: answersWord, Got: got, Want: want, Do: do}
-	}
-	u, err := url.Parse(address)
-	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-		return nil, problem(fmt.Sprintf("is %q", address), "an http or https URL", "write "+answersWord+"=https://…")
-	}
-	want, err := hex.DecodeString(sum)
-	switch {
-	case sum == "" && u.Scheme == "http":
-		return nil, problem(fmt.Sprintf("is %q: anybody on the way could change it", u.Redacted()), "https, or the SHA-256 of the file", "write "+hashWord+"= with what sha256sum prints")
-	case sum != "" && (err != nil || len(want) != sha256.Size):
-		return nil, diag.Problem{Field: hashWord, Got: fmt.Sprintf("is %q", sum), Want: "64 hexadecimal digits", Do: "write what sha256sum prints"}
-	}
-	client := &http.Client{Timeout: 30 * time.Second}
-	if sum != "" {
-		client.Transport = &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // the hash vouches
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return nil, err
-	}
-	var data []byte
-	for attempt := time.Duration(1); ; attempt++ { // the network may still be coming up
-		data, err = get(client, request)
-		if err == nil || attempt == 6 {
-			break
-		}
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(attempt * time.Second):
-		}
-	}
-	if err != nil {
-		return nil, problem(fmt.Sprintf("is %q: %v", u.Redacted(), err), "a file of answers there", "look at the cable and at the address")
-	}
-	if got := sha256.Sum256(data); sum != "" && string(got[:]) != string(want) {
-		return nil, problem(fmt.Sprintf("is %q, and its SHA-256 is %x", u.Redacted(), got), sum, "look whether the file was changed, then write its hash anew")
-	}
-	return &Place{Name: u.Redacted(), Data: data}, nil
 }
 
 func get(client *http.Client, request *http.Request) ([]byte, error) {

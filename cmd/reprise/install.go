@@ -51,7 +51,7 @@ func unattendedInstall(ctx context.Context, m stage1.Medium, out io.Writer) (fou
 			fmt.Fprintf(out, "reprise: %s\n", said)
 		}
 	}
-	place, err := installer.FindAnswers(ctx, m.Line, m.Dir, m.Disk)
+	place, err := installer.FindAnswers(ctx, m.Line, m.Dir, m.Disk, i.web(out))
 	if place == nil && err == nil {
 		return false, "", nil
 	}

@@ -106,6 +106,7 @@ func (i *installation) disksNow(ctx context.Context) ([]plan.Disk, error) {
 // plan decides the installation that a asks for.
 func (i *installation) plan(ctx context.Context, a answers.Answers) (*plan.Plan, error) {
 	r := plan.Request{Answers: a, Machine: plan.MachineOf(i.facts, machineClock(os.DirFS("/"), time.Now())), Disks: i.disks(), Medium: i.carried, Compose: true}
+	r.Machine.MACs = firstMAC(r.Machine.MACs)
 	var advised advice.Advice
 	if s := i.carried.System(a.Profile); s != nil {
 		var err error

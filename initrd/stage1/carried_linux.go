@@ -79,6 +79,8 @@ type carriedDrivers struct {
 	ask, done chan struct{}
 	asked     sync.Once
 	began     sync.Once
+
+	network networkProcess
 }
 
 func newCarriedDrivers() *carriedDrivers {
@@ -115,6 +117,7 @@ func (c *carriedDrivers) start(b *boot) {
 				return
 			}
 			mounted := time.Since(begun)
+			c.network.start(b)
 			for !b.devices.settled(calm) && time.Since(begun) < unsettled {
 				time.Sleep(50 * time.Millisecond)
 			}
@@ -260,6 +263,15 @@ func heldFireWire(all []hwdetect.FireWireController) []hwdetect.FireWireControll
 		}
 	}
 	return held
+}
+
+// forgetCarried ends what uses the medium's store, for another attempt.
+func (b *boot) forgetCarried() {
+	if b.carried != nil {
+		b.carried.network.end()
+	}
+	b.carried = nil
+	b.devices.widen(nil)
 }
 
 // letGo undoes what widen has mounted.

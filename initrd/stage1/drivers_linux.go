@@ -52,6 +52,9 @@ func (m Medium) Settle(ctx context.Context) error {
 	}
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "unix", m.Drivers)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	if err != nil {
 		return fmt.Errorf("wait for drivers: %w", err)
 	}

@@ -49,8 +49,7 @@ var errMounted = errors.New("rescue: the medium is mounted at " + rootmount.Medi
 // error.
 func (b *boot) fromMedium() error {
 	debug.SetGCPercent(100) // an installer is a long life
-	b.carried = nil
-	b.devices.widen(nil)
+	b.forgetCarried()
 	for _, name := range mediumFileSystems {
 		go func() {
 			if err := b.devices.loader.Load(name); err != nil && !errors.Is(err, kmod.ErrUnknown) {

@@ -66,7 +66,8 @@ const (
 	shellName      = "reprise-rescue"
 	installName    = "reprise-installer"
 	unattendedName = "reprise-unattended"
-	unlockName     = "reprise-unlock" // opens an encrypted device
+	networkName    = "reprise-network" // brings wired links up, see package network
+	unlockName     = "reprise-unlock"  // opens an encrypted device
 )
 
 // Init is the first call of main. It returns at once, having changed nothing,
@@ -81,6 +82,8 @@ func Init(p Programs) {
 		os.Exit(rescue.Main(os.Args[1:]))
 	case unlockName:
 		os.Exit(unlockMain(os.Args[1:]))
+	case networkName:
+		os.Exit(networkMain())
 	case installName, unattendedName:
 		os.Exit(p.installer(name, os.Args[1:]))
 	default:

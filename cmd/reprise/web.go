@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"reprise/initrd/network"
+	"reprise/installer"
+)
+
+// web is how answers come from a URL: over the links that stage 1 brings up
+// once the drivers of the medium are there.
+func (i *installation) web(out io.Writer) installer.Web {
+	return installer.Web{
+		Say: func(format string, args ...any) {
+			fmt.Fprintf(out, "reprise: %s\n", fmt.Sprintf(format, args...))
+		},
+		Up: func(ctx context.Context) (string, error) {
+			if err := i.medium.Settle(ctx); err != nil {
+				return "", err
+			}
+			l, err := network.Wait(ctx, network.File)
+			if err == nil {
+				fmt.Fprintf(out, "reprise: network: %s\n", l)
+			}
+			return l.MAC, err
+		},
+	}
+}
+
+// firstMAC puts the card that the machine is on the network with before the
+// others: it is the one that names the machine.
+func firstMAC(macs []string) []string {
+	s, err := network.Read(network.File)
+	if err != nil {
+		return macs
+	}
+	return inFront(macs, s)
+}
+
+func inFront(macs []string, s network.State) []string {
+	l, ok := s.Online()
+	if !ok {
+		return macs
+	}
+	first := []string{}
+	var others []string
+	for _, mac := range macs {
+		if strings.EqualFold(mac, l.MAC) {
+			first = append(first, mac)
+		} else {
+			others = append(others, mac)
+		}
+	}
+	return append(first, others...)
+}
