@@ -1,0 +1,89 @@
+package installer
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"reprise/installer/plan"
+	"reprise/internal/progress"
+)
+
+// TestStickPulledOut takes the medium away during the copy, and puts it back:
+// the message says so, and the rerun copies what lacks.
+func TestStickPulledOut(t *testing.T) {
+	w := makeWorld(t)
+	p := makePlan(t, w)
+	for _, part := range []int64{0, 1, 2} {
+		target := w.target(t, p)
+		pull := sync.OnceFunc(func() {
+			if err := os.Rename(w.source.Store, w.source.Store+"-pulled"); err != nil {
+				t.Error(err)
+			}
+		})
+		job := w.job(p, target)
+		sink := &stopping{Sink: progress.Discard, stop: pull}
+		sink.left.Store(p.Copy.Bytes * part / 3)
+		job.Sink = sink
+		_, err := job.Run(t.Context())
+		var step *StepError
+		if !errors.As(err, &step) || step.Step != plan.CopyStore || !strings.Contains(step.Do, "was it pulled out?") {
+			t.Errorf("after %d of 3 parts: %v", part, err)
+		}
+		if target.mounted {
+			t.Errorf("after %d of 3 parts: the root is mounted still", part)
+		}
+		if err := os.Rename(w.source.Store+"-pulled", w.source.Store); err != nil {
+			t.Fatal(err)
+		}
+		var kept []plan.Name
+		job = w.job(p, target)
+		job.Report = func(name plan.Name, s Status) {
+			if s == Kept {
+				kept = append(kept, name)
+			}
+		}
+		if _, err := job.Run(t.Context()); err != nil {
+			t.Fatalf("put back after %d of 3 parts: %v", part, err)
+		}
+		if len(kept) != 2 { // the partitions and the file systems
+			t.Errorf("put back after %d of 3 parts, kept %v", part, kept)
+		}
+		check(t, w, target)
+	}
+}
+
+// TestExplain says of each cause whose fault it is: the medium's, the disk's,
+// or that of what uses it.
+func TestExplain(t *testing.T) {
+	r := &run{Job: &Job{Plan: &plan.Plan{Disk: plan.Device{Path: "/dev/sda"}, Root: plan.RootFS{Bytes: 8 << 30}}, Source: Source{Root: "/medium", Store: "/medium-store/nix/store"}}}
+	at := func(path string, err error) error { return &fs.PathError{Op: "read", Path: path, Err: err} }
+	for name, test := range map[string]struct {
+		err  error
+		want string
+	}{
+		"a pulled stick, in its store":  {at("/medium-store/nix/store/x/y", unix.EIO), "was it pulled out?"},
+		"a pulled stick, its directory": {at("/medium-store/nix/store", unix.ENODEV), "was it pulled out?"},
+		"a pulled stick, its files":     {at("/medium/reprise/x.lock", unix.EIO), "was it pulled out?"},
+		"a disk that fails":             {at("/run/target/nix/store/x", unix.EIO), "the disk fails: look at its cable and at smartctl -a /dev/sda"},
+		"a disk that fails, by fsync":   {at("/dev/sda3", unix.EIO), "the disk fails"},
+		"a file system gone read-only":  {at("/run/target/nix", unix.EROFS), "the disk fails"},
+		"a full disk":                   {at("/run/target/nix/store/x", unix.ENOSPC), "the disk is full at 8.0 GiB"},
+		"a busy disk":                   {at("/dev/sda", unix.EBUSY), "something uses the disk"},
+		"a damaged medium":              {&damagedMedium{errors.New("x")}, "write the image to the stick again"},
+		"another disk":                  {&changedDisk{}, "nothing was written"},
+		"a person":                      {context.Canceled, "goes on where it was"},
+		"a neighbour of the medium":     {at("/medium-store/nix/store2", unix.EIO), "the disk fails"},
+	} {
+		var step *StepError
+		if err := r.explain(plan.CopyStore, test.err); !errors.As(err, &step) || !strings.Contains(step.Do, test.want) {
+			t.Errorf("%s: %v, want %q", name, err, test.want)
+		}
+	}
+}
