@@ -309,6 +309,19 @@ func TestProfileProposesNames(t *testing.T) {
 	}
 }
 
+// TestOneLanguage is a medium whose systems have no others.
+func TestOneLanguage(t *testing.T) {
+	r := newRig(t, laptop)
+	r.m.s.Locales, r.m.s.KeyMaps = []string{"C.UTF-8"}, []string{"us"}
+	r.to(stepLanguage)
+	r.shows("no language but English")
+	r.press("'german", "enter")
+	r.want(stepKeyboard)
+	r.shows("no keyboard but the American one")
+	r.press("enter")
+	r.want(stepNetwork)
+}
+
 func TestSmallTerminal(t *testing.T) {
 	r := newRig(t, laptop)
 	r.to(stepConfirm)

@@ -39,18 +39,18 @@ func steps() []step {
 	return []step{
 		{id: stepWelcome, title: "Welcome", text: welcomeText,
 			hint: "Keys: Enter goes on, Esc goes back, the arrows and Tab move. Ctrl-C leaves; it asks first."},
-		{id: stepLanguage, title: "Language", text: say("The language of the installed system, and how it writes dates and numbers. Type a part of its name, such as german. This installer speaks English."),
+		{id: stepLanguage, title: "Language", text: unlessOne((*Session).locales, "This medium carries no language but English: go on.", "The language of the installed system, and how it writes dates and numbers. Type a part of its name, such as german. This installer speaks English."),
 			fields: func(s *Session) []field {
 				return []field{{id: "locale", kind: search, label: "Language", options: s.locales(), value: &s.Said.Locale}}
 			}},
-		{id: stepKeyboard, title: "Keyboard", text: say("The keyboard of the installed system, before you log in and on its text screens. Until then, and in this installer, the keys of this machine are those of an American keyboard."),
+		{id: stepKeyboard, title: "Keyboard", text: unlessOne((*Session).keyMaps, "This medium carries no keyboard but the American one: go on.", "The keyboard of the installed system, before you log in and on its text screens. Until then, and in this installer, the keys of this machine are those of an American keyboard."),
 			fields: func(s *Session) []field {
 				return []field{{id: "keyMap", kind: search, label: "Keyboard", options: s.keyMaps(), value: &s.Said.KeyMap}}
 			}},
 		{id: stepNetwork, title: "Network", fields: networkFields,
 			text: say("Nothing is fetched now: all that is installed is on the medium. This is for the installed system. Automatic is right nearly everywhere.")},
 		{id: stepMachine, title: "This machine", text: machineText, keys: "r look again"},
-		{id: stepProfile, title: "Profile", fields: profileFields, text: say("What this machine is to be. Programs can be added or taken away later, in /etc/reprise/configuration.jsonnet.")},
+		{id: stepProfile, title: "Profile", fields: profileFields, text: say("What this machine is to be. All of it stands in /etc/reprise/configuration.jsonnet afterwards.")},
 		{id: stepDisk, title: "Disk", text: diskText, fields: diskFields, leave: probeDisk, keys: "r look again"},
 		{id: stepEncryption, title: "File system and encryption", text: keysText("A passphrase is typed on the keys of an American keyboard, here and at each start: Ctrl-T shows what you type."), fields: encryptionFields, keys: "Ctrl-T show or hide"},
 		{id: stepPerson, title: "Host and user", text: keysText("The keys of this machine are those of an American keyboard here, and of yours once it is installed: press Ctrl-T and look at the password before you go on."), fields: personFields, leave: leavePerson, keys: "Ctrl-T show or hide"},
@@ -66,6 +66,16 @@ func steps() []step {
 // say is a text that is always the same.
 func say(sentence string) func(*Session, int) string {
 	return func(_ *Session, width int) string { return wrap(sentence, width) }
+}
+
+// unlessOne is a text for those who have a choice, and another for the others.
+func unlessOne(options func(*Session) []option, one, sentence string) func(*Session, int) string {
+	return func(s *Session, width int) string {
+		if len(options(s)) == 1 {
+			return wrap(one, width)
+		}
+		return wrap(sentence, width)
+	}
 }
 
 // keysText warns those whose keyboard is another one than the installer's.
