@@ -163,8 +163,10 @@ const (
 	remove = 4
 	resume = 6 // DM_DEV_SUSPEND without the flag to suspend
 	load   = 9
+	status = 12 // of the table
 
 	flagReadOnly = 1 << 0
+	flagTable    = 1 << 4  // status: the table itself
 	flagSecure   = 1 << 15 // the kernel overwrites its copy of the request
 )
 
@@ -194,11 +196,19 @@ func targetSpec(sectors int64, kind string) []byte {
 	return spec
 }
 
+const headerSize = int(unsafe.Sizeof(header{}))
+
 // request asks the device mapper for something, with a table or without.
 func request(control *os.File, command uintptr, name, uuid string, flags uint32, table []byte) (header, error) {
-	const size = unsafe.Sizeof(header{})
-	buffer := make([]byte, int(size)+(len(table)+7)/8*8+int(size))
+	buffer := make([]byte, headerSize+(len(table)+7)/8*8+headerSize)
 	defer clear(buffer)
+	return exchange(control, command, name, uuid, flags, table, buffer)
+}
+
+// exchange is request with room for an answer in buffer, where that begins at
+// the header's dataFrom. Whoever calls it clears buffer.
+func exchange(control *os.File, command uintptr, name, uuid string, flags uint32, table, buffer []byte) (header, error) {
+	const size = unsafe.Sizeof(header{})
 	h := (*header)(unsafe.Pointer(&buffer[0]))
 	h.version = [3]uint32{4, 0, 0}
 	h.dataSize, h.dataFrom, h.flags = uint32(len(buffer)), uint32(size), flags

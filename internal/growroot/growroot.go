@@ -1,5 +1,6 @@
 // Package growroot lets the root file system fill the disk that an image was
-// copied to, while it is mounted: first the partition, then ext4.
+// copied to, while it is mounted: first the partition, then the encrypted device
+// on it, where there is one, then ext4 or btrfs.
 //
 // It can be run at any time and as often as one likes; a root that fills its
 // disk is left alone. A power cut leaves a disk that boots and that the next
@@ -11,8 +12,9 @@
 //     checksum is wrong, and the kernel, firmware and this package take the
 //     backup, which is new and whole.
 //  3. the kernel is told the partition's new size; nothing is written.
-//  4. ext4 grows by its own journal, group by group. It is what it was
-//     before or what it is now, also in between.
+//  4. an encrypted device is made as large as its partition; nothing is written.
+//  5. ext4 grows by its own journal, group by group; btrfs in one transaction.
+//     It is what it was before or what it is now, also in between.
 //
 // A partition that is larger than its file system is harmless, the opposite
 // never happens.
@@ -31,6 +33,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"reprise/initrd/devmapper"
 )
 
 // A Result says what was done. Sizes are in bytes.
@@ -47,7 +51,7 @@ func (r Result) Changed() bool {
 	return r.PartitionBefore != r.PartitionAfter || r.FSBefore != r.FSAfter
 }
 
-// Grow grows the ext4 file system mounted at mount, such as /.reprise/disk,
+// Grow grows the file system, ext4 or btrfs, that is mounted at mount, such as /.reprise/disk,
 // and its partition to the end of the disk, or to the next partition. It
 // needs /dev and /sys, and root. A file system that is not on a GPT partition
 // gets its own size checked only.
@@ -69,10 +73,14 @@ func grow(ctx context.Context, mount string) (Result, error) {
 	if err := unix.Fstatfs(int(dir.Fd()), &before); err != nil {
 		return Result{}, err
 	}
-	if before.Type != unix.EXT4_SUPER_MAGIC {
-		return Result{}, fmt.Errorf("it is of type %#x: only ext4 grows here", before.Type)
+	if before.Type != unix.EXT4_SUPER_MAGIC && before.Type != unix.BTRFS_SUPER_MAGIC {
+		return Result{}, fmt.Errorf("it is of type %#x: ext4 and btrfs grow here", before.Type)
 	}
-	p, err := partitionOf(dir)
+	device, err := deviceOf(dir, before.Type)
+	if err != nil {
+		return Result{}, fmt.Errorf("its block device: %w", err)
+	}
+	p, err := partitionAt(device)
 	if err != nil {
 		return Result{}, err
 	}
@@ -88,9 +96,21 @@ func grow(ctx context.Context, mount string) (Result, error) {
 	if err := ctx.Err(); err != nil {
 		return r, err
 	}
-	blocks := uint64(r.PartitionAfter / before.Bsize)
-	if err := ioctl(dir, extIOCResizeFS, unsafe.Pointer(&blocks)); err != nil {
-		return r, fmt.Errorf("grow ext4 to %d blocks: %w", blocks, err)
+	room := r.PartitionAfter
+	if p.mapped != "" {
+		if room, err = devmapper.Fill(p.mapped); err != nil {
+			return r, err
+		}
+	}
+	if before.Type == unix.BTRFS_SUPER_MAGIC {
+		if err := growBtrfs(dir); err != nil {
+			return r, fmt.Errorf("grow btrfs: %w", err)
+		}
+	} else {
+		blocks := uint64(room / before.Bsize)
+		if err := ioctl(dir, extIOCResizeFS, unsafe.Pointer(&blocks)); err != nil {
+			return r, fmt.Errorf("grow ext4 to %d blocks: %w", blocks, err)
+		}
 	}
 	var after unix.Statfs_t
 	if err := unix.Fstatfs(int(dir.Fd()), &after); err != nil {
@@ -110,20 +130,24 @@ type partition struct {
 	disk         string // device node of the whole disk
 	number       int    // 0 when the file system has the whole disk
 	start, bytes int64
+	mapped       string // name of the encrypted device on it; "" for none
 }
 
-// partitionOf finds the block device under an open directory.
-func partitionOf(dir *os.File) (partition, error) {
-	var stat unix.Stat_t
-	if err := unix.Fstat(int(dir.Fd()), &stat); err != nil {
-		return partition{}, err
+// partitionAt finds what a block device lies on, by its place in /sys. An
+// encrypted one lies on one other.
+func partitionAt(place string) (partition, error) {
+	mapped := ""
+	if below, err := filepath.Glob(filepath.Join(place, "slaves/*")); err == nil && len(below) == 1 {
+		name, err := os.ReadFile(filepath.Join(place, "dm/name"))
+		if err != nil {
+			return partition{}, err
+		}
+		mapped = strings.TrimSpace(string(name))
+		if place, err = filepath.EvalSymlinks(below[0]); err != nil {
+			return partition{}, err
+		}
 	}
-	sys := fmt.Sprintf("/sys/dev/block/%d:%d", unix.Major(stat.Dev), unix.Minor(stat.Dev))
-	place, err := filepath.EvalSymlinks(sys)
-	if err != nil {
-		return partition{}, fmt.Errorf("its block device: %w", err)
-	}
-	p := partition{disk: "/dev/" + filepath.Base(place)}
+	p := partition{disk: "/dev/" + filepath.Base(place), mapped: mapped}
 	sectors, err := number(place, "size")
 	if err != nil {
 		return partition{}, err
