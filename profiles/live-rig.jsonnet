@@ -1,5 +1,5 @@
-// live-rig: a headless box for the stage. It starts, plays and is reached by
-// ssh; no screen, no keyboard, no password.
+// live-rig: a box for the stage, without a screen. It starts, plays and is
+// reached by ssh; no keyboard, no password.
 //
 //   reprise build live-rig --authorize ~/.ssh/id_ed25519.pub
 //

@@ -31,3 +31,27 @@ func Names() []string {
 	}
 	return names
 }
+
+// Sentence says what a profile is for, in some words for people: what its first
+// comment says behind the name, up to the first full stop. "" for a name that
+// is none of ours.
+func Sentence(name string) string {
+	data, err := Files.ReadFile(name + ".jsonnet")
+	if err != nil {
+		return ""
+	}
+	var words []string
+	for line := range strings.Lines(string(data)) {
+		comment, ok := strings.CutPrefix(strings.TrimSpace(line), "//")
+		if !ok || comment == "" {
+			break
+		}
+		words = append(words, strings.Fields(comment)...)
+	}
+	text, ok := strings.CutPrefix(strings.Join(words, " "), name+": ")
+	if !ok {
+		return ""
+	}
+	text, _, _ = strings.Cut(text, ". ")
+	return text
+}

@@ -26,6 +26,7 @@ import (
 	"reprise/internal/builder"
 	"reprise/internal/config"
 	"reprise/internal/recipe"
+	"reprise/profiles"
 	"reprise/store/drv"
 	"reprise/store/storepath"
 )
@@ -313,8 +314,11 @@ func (c *carried) describe(ctx context.Context) (*plan.System, error) {
 	return s, nil
 }
 
-// title is one line for people.
+// title is one line for people: what it is for, where we know that.
 func (c *carried) title() string {
+	if text := profiles.Sentence(c.profile); text != "" {
+		return text
+	}
 	kernel := "Debian's kernel"
 	if c.cfg.Realtime() {
 		kernel = "PREEMPT_RT kernel"
