@@ -22,10 +22,11 @@ import (
 	"reprise/image/layout"
 	"reprise/internal/layer"
 	"reprise/internal/progress"
+	"reprise/internal/vm/vmtest"
 )
 
 // sample is a disk with every kind of entry.
-func sample(tb testing.TB, dir string, tools tree) image.Disk {
+func sample(tb testing.TB, dir string, tools vmtest.Tree) image.Disk {
 	tb.Helper()
 	if err := os.MkdirAll(filepath.Join(dir, "bin"), 0o700); err != nil {
 		tb.Fatal(err)
@@ -91,19 +92,19 @@ func TestDiskSatisfiesItsJudges(t *testing.T) {
 		t.Errorf("the image takes %d bytes on disk: its holes are filled", used)
 	}
 
-	if said := judge(t, tools, out, "/usr/sbin/sgdisk", "-v", "/image"); !strings.Contains(said, "No problems found") || strings.Contains(strings.ToLower(said), "caution") {
+	if said := tools.Judge(t, out, "/usr/sbin/sgdisk", "-v", "/image"); !strings.Contains(said, "No problems found") || strings.Contains(strings.ToLower(said), "caution") {
 		t.Errorf("sgdisk -v: %s", said)
 	}
 	esp := cut(t, out, d.Plan.ESP)
-	if said := judge(t, tools, esp, "/usr/sbin/fsck.fat", "-nv", "/image"); regexp.MustCompile(`(?i)invalid|wrong|differ|uninit|warning|reclaim|error`).MatchString(said) {
+	if said := tools.Judge(t, esp, "/usr/sbin/fsck.fat", "-nv", "/image"); regexp.MustCompile(`(?i)invalid|wrong|differ|uninit|warning|reclaim|error`).MatchString(said) {
 		t.Errorf("fsck.fat: %s", said)
 	} else if !strings.Contains(said, " FAT32") && !strings.Contains(said, "32 bit") {
 		t.Errorf("fsck.fat does not say FAT32: %s", said)
 	}
 	root := cut(t, out, d.Plan.Root)
-	judge(t, tools, root, "/usr/sbin/e2fsck", "-fn", "/image")
+	tools.Judge(t, root, "/usr/sbin/e2fsck", "-fn", "/image")
 
-	head := judge(t, tools, root, "/usr/sbin/dumpe2fs", "-h", "/image")
+	head := tools.Judge(t, root, "/usr/sbin/dumpe2fs", "-h", "/image")
 	if room := number(t, head, "Free blocks") * 4096; room < layout.RootRoom || room > layout.RootRoom+6<<20 {
 		t.Errorf("%d bytes are free in the root file system: want %d, 6 MiB more at most", room, layout.RootRoom)
 	}
@@ -111,7 +112,7 @@ func TestDiskSatisfiesItsJudges(t *testing.T) {
 		t.Errorf("%d inodes: the plan says %d", inodes, d.Plan.Ext4.Inodes)
 	}
 	stat := func(path string) string {
-		return strings.Join(strings.Fields(judge(t, tools, root, "/usr/sbin/debugfs", "-R", "stat /"+path, "/image")), " ")
+		return strings.Join(strings.Fields(tools.Judge(t, root, "/usr/sbin/debugfs", "-R", "stat /"+path, "/image")), " ")
 	}
 	for path, want := range map[string][]string{
 		"":                     {"Mode: 0755", "User: 0 Group: 0"},
@@ -200,26 +201,34 @@ func TestDiskAppearsWholeOrNotAtAll(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := sample(t, t.TempDir(), tools)
-			dir := t.TempDir()
-			out := filepath.Join(dir, "disk.img")
-			if err := os.WriteFile(out, []byte("what was there"), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			err := image.WriteDisk(spoil(t, &d), d, out, tools, progress.Discard)
-			if err == nil {
-				t.Fatal("no error")
-			}
-			t.Log(err)
-			if name == "cancelled" && !errors.Is(err, context.Canceled) {
-				t.Errorf("error %v, want context.Canceled", err)
-			}
-			if got, _ := os.ReadFile(out); string(got) != "what was there" {
-				t.Error("the file that was there has changed")
-			}
-			if names, _ := fs.Glob(os.DirFS(dir), "*"); len(names) != 1 {
-				t.Errorf("files are left: %q", names)
-			}
+			ctx := spoil(t, &d)
+			staysAsItWas(t, name, func(out string) error { return image.WriteDisk(ctx, d, out, tools, progress.Discard) })
 		})
+	}
+}
+
+// staysAsItWas holds that a write that fails leaves the file that was there, and
+// no other.
+func staysAsItWas(t *testing.T, name string, write func(out string) error) {
+	t.Helper()
+	dir := t.TempDir()
+	out := filepath.Join(dir, "image")
+	if err := os.WriteFile(out, []byte("what was there"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	err := write(out)
+	if err == nil {
+		t.Fatal("no error")
+	}
+	t.Log(err)
+	if name == "cancelled" && !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want context.Canceled", err)
+	}
+	if got, _ := os.ReadFile(out); string(got) != "what was there" {
+		t.Error("the file that was there has changed")
+	}
+	if names, _ := fs.Glob(os.DirFS(dir), "*"); len(names) != 1 {
+		t.Errorf("files are left: %q", names)
 	}
 }
 

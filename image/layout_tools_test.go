@@ -72,7 +72,7 @@ func TestPlanHoldsWhatItSays(t *testing.T) {
 			}
 			file := cut(t, out, plan.Root)
 			os.Remove(out)
-			said := judge(t, tools, file, "/usr/sbin/dumpe2fs", "-h", "/image")
+			said := tools.Judge(t, file, "/usr/sbin/dumpe2fs", "-h", "/image")
 			if room := number(t, said, "Free blocks") * 4096; room < layout.RootRoom || room > layout.RootRoom+most {
 				t.Errorf("%d bytes are free: want %d to %d", room, layout.RootRoom, layout.RootRoom+most)
 			}
@@ -80,7 +80,7 @@ func TestPlanHoldsWhatItSays(t *testing.T) {
 				t.Errorf("%d blocks: the plan says %d", count, plan.Ext4.Blocks)
 			}
 			t.Logf("free blocks %d of %d", number(t, said, "Free blocks"), plan.Ext4.Blocks)
-			judge(t, tools, file, "/usr/sbin/e2fsck", "-fn", "/image")
+			tools.Judge(t, file, "/usr/sbin/e2fsck", "-fn", "/image")
 		})
 	}
 }

@@ -5,7 +5,6 @@ package squashfs
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -20,41 +19,28 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cavaliergopher/cpio"
 	"golang.org/x/sys/unix"
 
-	"reprise/internal/toolbox"
 	"reprise/internal/vm"
+	"reprise/internal/vm/vmtest"
 	"reprise/store/sandbox"
 )
 
 // The test binary is also the /init of the guest that mounts the images.
 func TestMain(m *testing.M) {
-	if os.Getpid() == 1 && os.Getenv("HOME") == "/" {
+	if vmtest.InGuest() {
 		guest()
 	}
 	sandbox.Init()
 	os.Exit(m.Run())
 }
 
-// root returns the tree that the environment names: REPRISE_TEST_TOOLS holds
-// squashfs-tools, REPRISE_TEST_QEMU qemu-system-x86 and seabios,
-// REPRISE_TEST_BOOT a kernel.
-func root(tb testing.TB, name string) string {
-	tb.Helper()
-	dir := os.Getenv("REPRISE_TEST_" + name)
-	if dir == "" {
-		tb.Fatalf("REPRISE_TEST_%s names no tree", name)
-	}
-	return dir
-}
-
-// tool runs a program of squashfs-tools and returns what it says.
+// tool runs a program of squashfs-tools and returns what it says, warnings too.
 func tool(tb testing.TB, binds []sandbox.Bind, argv ...string) string {
 	tb.Helper()
 	var out bytes.Buffer
 	err := sandbox.Run(tb.Context(), sandbox.Spec{
-		Root: root(tb, "TOOLS"), AsRoot: true, Tmpfs: []string{"/tmp"}, Argv: argv, Binds: binds,
+		Root: string(vmtest.Root(tb, vmtest.Tools)), AsRoot: true, Tmpfs: []string{"/tmp"}, Argv: argv, Binds: binds,
 		Env: []string{"PATH=/usr/sbin:/usr/bin", "LC_ALL=C"}, Stdout: &out, Stderr: &out,
 	})
 	if err != nil {
@@ -344,109 +330,39 @@ const limit = 6 * time.Minute // of a boot, on a machine that does much else
 
 var modules = []string{"drivers/block/virtio_blk", "fs/squashfs/squashfs"}
 
-// start boots the kernel of REPRISE_TEST_BOOT with this binary as /init and
-// the images as disks.
+// start boots the kernel of the archive with this binary as /init and the
+// images as disks.
 func start(tb testing.TB, images ...string) *vm.Machine {
 	tb.Helper()
-	boot := root(tb, "BOOT")
-	found, err := filepath.Glob(filepath.Join(boot, "usr/lib/reprise/boot/vmlinuz-*"))
-	if err != nil || len(found) != 1 {
-		tb.Fatalf("kernels: %q, %v", found, err)
-	}
-	version := strings.TrimPrefix(filepath.Base(found[0]), "vmlinuz-")
+	boot := vmtest.Root(tb, vmtest.Boot)
+	kernel, moduleDir := boot.Kernel(tb)
 	initrd := filepath.Join(tb.TempDir(), "initrd")
-	f, err := os.Create(initrd)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	w := cpio.NewWriter(f)
-	add := func(name, source string, mode cpio.FileMode) {
-		content, err := os.ReadFile(source)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		if err := w.WriteHeader(&cpio.Header{Name: name, Mode: cpio.TypeReg | mode, Size: int64(len(content))}); err != nil {
-			tb.Fatal(err)
-		}
-		if _, err := w.Write(content); err != nil {
-			tb.Fatal(err)
-		}
-	}
-	self, err := os.Executable()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	add("init", self, 0o755)
-	for _, name := range modules {
-		add(filepath.Base(name), filepath.Join(boot, "usr/lib/modules", version, "kernel", name+".ko.xz"), 0o644)
-	}
-	if err := errors.Join(w.Close(), f.Close()); err != nil {
+	if err := os.WriteFile(initrd, vmtest.Initramfs(tb, moduleDir, modules), 0o644); err != nil {
 		tb.Fatal(err)
 	}
 	o := vm.Options{Firmware: vm.BIOS, Accel: vm.Auto, NoReboot: true, Args: []string{"-kernel", "/kernel", "-initrd", "/initrd", "-append", "console=ttyS0 quiet panic=-1"}}
 	for _, image := range images {
 		o.Disks = append(o.Disks, vm.Disk{Path: image})
 	}
-	m, err := vm.Start(tb.Context(), o, machines{root(tb, "QEMU"), []vm.Bind{{Source: found[0], Target: "/kernel"}, {Source: initrd, Target: "/initrd"}}})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { m.Close() })
-	return m
-}
-
-// machines is a tree that holds QEMU, which sees some more files.
-type machines struct {
-	root  string
-	binds []vm.Bind
-}
-
-func (t machines) Run(ctx context.Context, c vm.Command) error {
-	spec := sandbox.Spec{Root: t.root, AsRoot: true, Tmpfs: []string{"/tmp"}, Argv: c.Argv, Env: c.Env, Stdin: c.Stdin, Stdout: c.Stdout, Network: true}
-	for _, b := range append(c.Binds, t.binds...) {
-		spec.Binds = append(spec.Binds, sandbox.Bind{Source: b.Source, Target: b.Target, Writable: b.Writable, Device: b.Device})
-	}
-	return toolbox.Run(ctx, spec)
+	return vmtest.Root(tb, vmtest.QEMU).Start(tb, o, vm.Bind{Source: filepath.Join(string(boot), kernel), Target: "/kernel"}, vm.Bind{Source: initrd, Target: "/initrd"})
 }
 
 // guest is what runs in the machine: it mounts each disk and tells the sums
 // of the trees on it.
 func guest() {
-	must := func(what string, err error) {
-		if err != nil {
-			fmt.Printf("guest: %s: %v\n", what, err)
-			unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
-		}
-	}
-	for name, kind := range map[string]string{"/dev": "devtmpfs", "/proc": "proc"} {
-		os.Mkdir(name, 0o755)
-		must("mount "+name, unix.Mount(kind, name, kind, 0, ""))
-	}
-	console, err := os.OpenFile("/dev/ttyS0", os.O_RDWR, 0)
-	must("open the serial line", err)
-	os.Stdout = console
-	for _, name := range modules {
-		f, err := os.Open("/" + filepath.Base(name))
-		must("open "+name, err)
-		const compressed = 4 // MODULE_INIT_COMPRESSED_FILE
-		must("load "+name, unix.FinitModule(int(f.Fd()), "", compressed))
-	}
+	vmtest.Begin()
+	vmtest.Load(modules)
 	for i, device := range []string{"/dev/vda", "/dev/vdb"} {
 		dir := fmt.Sprintf("/%d", i)
 		os.Mkdir(dir, 0o755)
-		for range 100 {
-			if _, err := os.Stat(device); err == nil {
-				break
-			}
-			time.Sleep(50 * time.Millisecond)
-		}
-		must("mount "+device, unix.Mount(device, dir, "squashfs", unix.MS_RDONLY, "errors=panic"))
+		vmtest.Await(device)
+		vmtest.Must("mount "+device, unix.Mount(device, dir, "squashfs", unix.MS_RDONLY, "errors=panic"))
 		_, err := sums(dir, true, func(name, sum string) { fmt.Printf("guest: sum %d %q %s\n", i, name, sum) })
-		must("read "+device, err)
+		vmtest.Must("read "+device, err)
 		// Names that sort before, between and behind those that are there.
 		for _, name := range []string{"e-many/a", "e-many/zzz", "e-many/" + strings.Repeat("m", 100) + "-0350x", "nothing"} {
 			if _, err := os.Lstat(filepath.Join(dir, name)); !errors.Is(err, fs.ErrNotExist) {
-				must("look for "+name, fmt.Errorf("it is there, or: %v", err))
+				vmtest.Must("look for "+name, fmt.Errorf("it is there, or: %v", err))
 			}
 		}
 		fmt.Printf("guest: %d is done\n", i)

@@ -14,8 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cavaliergopher/cpio"
-	"github.com/klauspost/compress/zstd"
 	"golang.org/x/sys/unix"
 
 	"reprise/image"
@@ -24,14 +22,14 @@ import (
 	"reprise/internal/bootmenu"
 	"reprise/internal/growroot"
 	"reprise/internal/progress"
-	"reprise/internal/toolbox"
 	"reprise/internal/vm"
+	"reprise/internal/vm/vmtest"
 	"reprise/store/sandbox"
 )
 
 // The test binary is also the /init of the guests that it boots.
 func TestMain(m *testing.M) {
-	if os.Getpid() == 1 && os.Getenv("HOME") == "/" {
+	if vmtest.InGuest() {
 		guest()
 	}
 	sandbox.Init()
@@ -44,60 +42,35 @@ const failParam = "guest.fail"
 // guest is what runs in the machine: it mounts the root partition, grows it
 // and says so.
 func guest() {
-	must := func(what string, err error) {
-		if err != nil {
-			fmt.Printf("guest: %s: %v\n", what, err)
-			unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
-		}
-	}
-	for name, kind := range map[string]string{"/dev": "devtmpfs", "/proc": "proc", "/sys": "sysfs"} {
-		os.Mkdir(name, 0o755)
-		must("mount "+name, unix.Mount(kind, name, kind, 0, ""))
-	}
-	console, err := os.OpenFile("/dev/ttyS0", os.O_RDWR, 0)
-	must("open the serial line", err)
-	os.Stdout = console
+	vmtest.Begin()
 	line, err := os.ReadFile("/proc/cmdline")
-	must("read the kernel line", err)
+	vmtest.Must("read the kernel line", err)
 	fmt.Printf("guest: kernel line %s", line)
 	if strings.Contains(string(line), failParam) {
 		fmt.Println("guest: fails")
 		unix.Reboot(unix.LINUX_REBOOT_CMD_RESTART)
 	}
-	load := func(modules []string) {
-		for _, name := range modules {
-			f, err := os.Open("/" + filepath.Base(name))
-			must("open "+name, err)
-			const compressed = 4 // MODULE_INIT_COMPRESSED_FILE
-			must("load "+name, unix.FinitModule(int(f.Fd()), "", compressed))
-		}
-	}
 	if strings.Contains(string(line), bootmenu.MediumParam) {
-		load(mediumModules)
-		must("medium", mediumGuest())
+		vmtest.Load(mediumModules)
+		vmtest.Must("medium", mediumGuest())
 		fmt.Println("guest: is up")
 		unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
 	}
-	load(modules)
+	vmtest.Load(modules)
 	os.Mkdir("/disk", 0o755)
 	device := "/dev/vda3"
-	for range 100 {
-		if _, err := os.Stat(device); err == nil {
-			break
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	must("mount", unix.Mount(device, "/disk", "ext4", 0, ""))
+	vmtest.Await(device)
+	vmtest.Must("mount", unix.Mount(device, "/disk", "ext4", 0, ""))
 	text, err := os.ReadFile("/disk/srv/hello")
-	must("read", err)
+	vmtest.Must("read", err)
 	fmt.Printf("guest: the disk says %s\n", text)
 	grown, err := growroot.Grow(context.Background(), "/disk")
-	must("grow", err)
+	vmtest.Must("grow", err)
 	again, err := growroot.Grow(context.Background(), "/disk")
-	must("grow again", err)
+	vmtest.Must("grow again", err)
 	fmt.Printf("guest: changed %v, again %v, partition %d to %d, file system %d to %d\n",
 		grown.Changed(), again.Changed(), grown.PartitionBefore, grown.PartitionAfter, grown.FSBefore, grown.FSAfter)
-	must("unmount", unix.Unmount("/disk", 0))
+	vmtest.Must("unmount", unix.Unmount("/disk", 0))
 	fmt.Println("guest: is up")
 	unix.Sync()
 	unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
@@ -107,80 +80,20 @@ var modules = []string{
 	"crypto/crc32c_generic", "lib/libcrc32c", "lib/crc16", "fs/mbcache", "fs/jbd2/jbd2", "fs/ext4/ext4", "drivers/block/virtio_blk",
 }
 
-// tree is a root file system whose programs run in a sandbox.
-type tree string
-
-// root returns the tree that the environment names: REPRISE_TEST_TOOLS holds
-// e2fsprogs, libarchive13t64, grub-common, grub-pc-bin and gdisk,
-// REPRISE_TEST_QEMU qemu-system-x86, ovmf and seabios, REPRISE_TEST_BOOT a
-// kernel, shim-signed, shim-helpers-amd64-signed, grub-efi-amd64-signed and
-// systemd-boot-efi-amd64-signed.
-func root(tb testing.TB, name string) tree {
-	tb.Helper()
-	dir := os.Getenv("REPRISE_TEST_" + name)
-	if dir == "" {
-		tb.Fatalf("REPRISE_TEST_%s names no tree", name)
-	}
-	return tree(dir)
-}
-
-func (t tree) ReadFile(path string) ([]byte, error) {
-	return os.ReadFile(filepath.Join(string(t), path))
-}
-
-func (t tree) spec() sandbox.Spec {
-	return sandbox.Spec{Root: string(t), AsRoot: true, Tmpfs: []string{"/tmp"}}
-}
-
-func (t tree) Run(ctx context.Context, c image.Command) error {
-	var stderr bytes.Buffer
-	spec := t.spec()
-	spec.Argv, spec.Env, spec.Stdin, spec.Stdout, spec.Stderr = c.Argv, c.Env, c.Stdin, c.Stdout, &stderr
-	for _, b := range c.Binds {
-		spec.Binds = append(spec.Binds, sandbox.Bind{Source: b.Source, Target: b.Target, Writable: b.Writable})
-	}
-	if err := sandbox.Run(ctx, spec); err != nil {
-		return fmt.Errorf("%s: %w: %s", c.Argv[0], err, bytes.TrimSpace(stderr.Bytes()))
-	}
-	return nil
-}
-
-// machines is a tree that holds QEMU.
-type machines struct{ tree }
-
-func (t machines) Run(ctx context.Context, c vm.Command) error {
-	spec := t.spec()
-	spec.Argv, spec.Env, spec.Stdin, spec.Stdout, spec.Network = c.Argv, c.Env, c.Stdin, c.Stdout, true
-	for _, b := range c.Binds {
-		spec.Binds = append(spec.Binds, sandbox.Bind{Source: b.Source, Target: b.Target, Writable: b.Writable, Device: b.Device})
-	}
-	return toolbox.Run(ctx, spec)
-}
-
-// kernel finds the one kernel of the tree and its modules.
-func (t tree) kernel(tb testing.TB) (kernel []byte, modules string) {
-	tb.Helper()
-	found, err := filepath.Glob(filepath.Join(string(t), "usr/lib/reprise/boot/vmlinuz-*"))
-	if err != nil || len(found) != 1 {
-		tb.Fatalf("kernels: %q, %v", found, err)
-	}
-	if kernel, err = os.ReadFile(found[0]); err != nil {
-		tb.Fatal(err)
-	}
-	version := strings.TrimPrefix(filepath.Base(found[0]), "vmlinuz-")
-	return kernel, filepath.Join(string(t), "usr/lib/modules", version, "kernel")
-}
-
 // buildImage makes an image whose guests are this binary. mend changes the
 // kernel; generations get their hashes here.
 func buildImage(tb testing.TB, mend func([]byte) []byte, generations ...bootentry.Generation) (string, image.Disk) {
 	tb.Helper()
-	files := root(tb, "BOOT")
-	kernel, moduleDir := files.kernel(tb)
+	files := vmtest.Root(tb, vmtest.Boot)
+	file, moduleDir := files.Kernel(tb)
+	kernel, err := files.ReadFile(file)
+	if err != nil {
+		tb.Fatal(err)
+	}
 	if mend != nil {
 		kernel = mend(kernel)
 	}
-	initrd := initramfs(tb, moduleDir, modules)
+	initrd := vmtest.Initramfs(tb, moduleDir, modules)
 	id := layout.Identify(layout.SeedOf("boot test"))
 	read := func(path string) []byte {
 		content, err := files.ReadFile(path)
@@ -210,7 +123,7 @@ func buildImage(tb testing.TB, mend func([]byte) []byte, generations ...bootentr
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tools := root(tb, "TOOLS")
+	tools := vmtest.Root(tb, vmtest.Tools)
 	bios, err := image.GRUB(tb.Context(), tools)
 	if err != nil {
 		tb.Fatal(err)
@@ -223,54 +136,11 @@ func buildImage(tb testing.TB, mend func([]byte) []byte, generations ...bootentr
 	return out, d
 }
 
-// initramfs packs a static build of this binary with the modules it loads.
-func initramfs(tb testing.TB, moduleDir string, modules []string) []byte {
-	tb.Helper()
-	var out bytes.Buffer
-	z, err := zstd.NewWriter(&out, zstd.WithEncoderLevel(zstd.SpeedFastest))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	w := cpio.NewWriter(z)
-	add := func(name, source string, mode cpio.FileMode) {
-		content, err := os.ReadFile(source)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		if err := w.WriteHeader(&cpio.Header{Name: name, Mode: cpio.TypeReg | mode, Size: int64(len(content))}); err != nil {
-			tb.Fatal(err)
-		}
-		if _, err := w.Write(content); err != nil {
-			tb.Fatal(err)
-		}
-	}
-	self, err := os.Executable()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	add("init", self, 0o755)
-	for _, name := range modules {
-		add(filepath.Base(name), filepath.Join(moduleDir, name+".ko.xz"), 0o644)
-	}
-	if err := w.Close(); err != nil {
-		tb.Fatal(err)
-	}
-	if err := z.Close(); err != nil {
-		tb.Fatal(err)
-	}
-	return out.Bytes()
-}
-
 const limit = 4 * time.Minute // of one boot, on a machine that does much else
 
 func start(tb testing.TB, o vm.Options) *vm.Machine {
 	tb.Helper()
-	m, err := vm.Start(tb.Context(), o, machines{root(tb, "QEMU")})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { m.Close() })
-	return m
+	return vmtest.Root(tb, vmtest.QEMU).Start(tb, o)
 }
 
 func expect(tb testing.TB, m *vm.Machine, texts ...string) {
@@ -388,14 +258,7 @@ func TestRootGrows(t *testing.T) {
 // check runs a program over a file and fails the test when it is not content.
 func check(tb testing.TB, file string, argv ...string) string {
 	tb.Helper()
-	var out bytes.Buffer
-	err := root(tb, "TOOLS").Run(tb.Context(), image.Command{
-		Argv: argv, Stdout: &out, Env: []string{"PATH=/usr/sbin:/usr/bin", "LC_ALL=C"}, Binds: []image.Bind{{Source: file, Target: "/image"}},
-	})
-	if err != nil {
-		tb.Errorf("%v\n%s", err, out.String())
-	}
-	return out.String()
+	return vmtest.Root(tb, vmtest.Tools).Judge(tb, file, argv...)
 }
 
 // partition copies a partition to a sparse file of its own.
@@ -441,7 +304,7 @@ func partition(tb testing.TB, disk string, p layout.Partition) string {
 // come in time, and where it is yes, an image must boot with it.
 func TestKVMIsDecided(t *testing.T) {
 	begin := time.Now()
-	err := vm.KVM(t.Context(), machines{root(t, "QEMU")})
+	err := vm.KVM(t.Context(), vmtest.Root(t, vmtest.QEMU).Machines())
 	t.Logf("after %s: %v", time.Since(begin).Round(time.Millisecond), err)
 	if took := time.Since(begin); took > 20*time.Second {
 		t.Errorf("it took %s", took)

@@ -24,6 +24,7 @@ import (
 	"reprise/internal/progress"
 	"reprise/internal/sha256sums"
 	"reprise/internal/vm"
+	"reprise/internal/vm/vmtest"
 )
 
 // mediumModules are what finds and mounts a medium on any bus of these tests.
@@ -127,8 +128,8 @@ const label = "REPRISE"
 // buildMedium makes a medium whose guests are this binary.
 func buildMedium(tb testing.TB) string {
 	tb.Helper()
-	files := root(tb, "BOOT")
-	kernel, moduleDir := files.kernel(tb)
+	files := vmtest.Root(tb, vmtest.Boot)
+	kernel, moduleDir := files.Kernel(tb)
 	read := func(path string) []byte {
 		content, err := files.ReadFile(path)
 		if err != nil {
@@ -149,11 +150,11 @@ func buildMedium(tb testing.TB) string {
 	}
 	m := image.ISO{
 		Label: label, Seed: layout.SeedOf("boot test"), Menu: menu,
-		Kernel: image.Bytes(kernel), Initrd: image.Bytes(initramfs(tb, moduleDir, mediumModules)), Store: image.Bytes(store), Index: []byte("{}\n"),
+		Kernel: image.Bytes(read(kernel)), Initrd: image.Bytes(vmtest.Initramfs(tb, moduleDir, mediumModules)), Store: image.Bytes(store), Index: []byte("{}\n"),
 		ESP: image.MediumUEFI(read("/usr/lib/shim/shimx64.efi.signed"), read("/usr/lib/grub/x86_64-efi-signed/gcdx64.efi.signed"), read("/usr/lib/shim/mmx64.efi.signed")),
 	}
 	out := filepath.Join(tb.TempDir(), "medium.iso")
-	if err := image.WriteISO(tb.Context(), m, out, root(tb, "TOOLS"), progress.Discard); err != nil {
+	if err := image.WriteISO(tb.Context(), m, out, vmtest.Root(tb, vmtest.Tools), progress.Discard); err != nil {
 		tb.Fatal(err)
 	}
 	return out
