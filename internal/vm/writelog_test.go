@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"os"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -95,6 +96,38 @@ func TestWriteLog(t *testing.T) {
 		if diff := cmp.Diff(fmt.Sprint(log.Entries[:len(short.Entries)]), fmt.Sprint(short.Entries)); diff != "" {
 			t.Fatalf("%d bytes (-want +got):\n%s", size, diff)
 		}
+	}
+}
+
+// TestQEMUWriteLog reads what QEMU 10.0 wrote, of which qemu-io was asked:
+//
+//	write -P 97 0 1k; flush; write -P 98 4k 512; write -z 1k 1k
+//	discard 128k 64k; write -f -P 99 1M 512; flush
+//
+// It flushed before it discarded, and for the write that asked for it (-f).
+func TestQEMUWriteLog(t *testing.T) {
+	data, err := os.ReadFile("testdata/writes.log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, err := ReadWriteLog(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	type said struct {
+		Offset, Bytes  int64
+		Flush, Discard bool
+	}
+	var got []said
+	for _, w := range log.Entries {
+		got = append(got, said{w.Offset, w.Bytes, w.Flush, w.Discard})
+	}
+	want := []said{
+		{0, 1024, false, false}, {0, 0, true, false}, {4096, 512, false, false}, {1024, 1024, false, false}, {0, 0, true, false},
+		{128 << 10, 64 << 10, false, true}, {1 << 20, 512, false, false}, {0, 0, true, false}, {0, 0, true, false},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("entries (-want +got):\n%s", diff)
 	}
 }
 
