@@ -194,7 +194,7 @@ func (i *installation) evaluated(ctx context.Context, s *plan.System) (*config.C
 	if cfg, ok := i.systems[s.Name]; ok {
 		return cfg, nil
 	}
-	cfg, err := config.Evaluate(ctx, i.source(s), config.EvalOptions{})
+	cfg, err := config.Evaluate(ctx, i.source(s), unhurried)
 	if err != nil {
 		return nil, err
 	}
