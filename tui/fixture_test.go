@@ -19,6 +19,7 @@ import (
 	"reprise/hwdetect/advice"
 	"reprise/installer"
 	"reprise/installer/answers"
+	"reprise/installer/latency"
 	"reprise/installer/plan"
 	"reprise/internal/config"
 	"reprise/internal/progress"
@@ -112,6 +113,8 @@ type rig struct {
 	run   func(context.Context, Order, progress.Sink, func(plan.Name, installer.Status)) (*installer.Result, error)
 	ran   []Order
 	plans []answers.Answers
+
+	measure func(ctx context.Context, profile string, watch func(latency.Result)) (Measured, error)
 }
 
 var noon = time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)
@@ -126,6 +129,11 @@ func newRig(t testing.TB, machine string) *rig {
 			report(s.Name, installer.Done)
 		}
 		return &installer.Result{Generation: 1}, nil
+	}
+	r.measure = func(_ context.Context, _ string, watch func(latency.Result)) (Measured, error) {
+		half := measuredRig(15)
+		watch(*half)
+		return Measured{Result: measuredRig(30), Kept: []latency.Result{measuredStock()}}, nil
 	}
 	o := Options{Medium: carried, Ends: []End{Reboot, PowerOff, Shell}, Log: "/run/reprise/install.log"}
 	o.Actions = Actions{
@@ -146,6 +154,9 @@ func newRig(t testing.TB, machine string) *rig {
 		Run: func(ctx context.Context, o Order, sink progress.Sink, report func(plan.Name, installer.Status)) (*installer.Result, error) {
 			r.ran = append(r.ran, o)
 			return r.run(ctx, o, sink, report)
+		},
+		Measure: func(ctx context.Context, profile string, watch func(latency.Result)) (Measured, error) {
+			return r.measure(ctx, profile, watch)
 		},
 		Hash: func(password string) (string, error) { return "$6$saltsalt$" + strings.Repeat("x", 86), nil },
 	}
@@ -222,7 +233,7 @@ func (r *rig) screen() string {
 func (r *rig) at() string {
 	p, ok := r.m.screen()
 	if !ok {
-		return map[mode]string{waiting: "waiting", editing: "editing", running: "running"}[r.m.mode]
+		return map[mode]string{waiting: "waiting", editing: "editing", running: "running", measuring: "measuring"}[r.m.mode]
 	}
 	return p.id
 }

@@ -8,6 +8,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"reprise/installer"
+	"reprise/installer/latency"
 	"reprise/installer/plan"
 )
 
@@ -15,10 +16,11 @@ import (
 type mode int
 
 const (
-	asking  mode = iota // a step
-	waiting             // for what a step wants to know
-	editing             // a file of the configuration
-	running             // the installation
+	asking    mode = iota // a step
+	waiting               // for what a step wants to know
+	editing               // a file of the configuration
+	running               // the installation
+	measuring             // the latency
 	finished
 	failed
 )
@@ -53,6 +55,9 @@ type Model struct {
 	err      error
 	reported string
 
+	meter   *meter
+	metered latency.Result // as it is shown
+
 	end  End // what was wanted at the end; "" before
 	work gate
 }
@@ -62,7 +67,7 @@ func New(ctx context.Context, o Options) *Model {
 	if len(o.Ends) == 0 {
 		o.Ends = []End{Leave}
 	}
-	return &Model{s: newSession(o), ctx: ctx, now: time.Now, steps: steps(), forms: map[string]*form{}}
+	return &Model{s: newSession(o), ctx: ctx, now: time.Now, steps: offerMeasure(steps(), o.Actions), forms: map[string]*form{}}
 }
 
 // End is what was chosen at the end; "" when nothing was.
@@ -133,6 +138,12 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 			m.far = m.watch.snapshot()
 			return m, tea.Tick(tick, func(time.Time) tea.Msg { return tickMsg{} })
 		}
+		if m.mode == measuring {
+			m.metered = m.meter.now()
+			return m, tea.Tick(tick, func(time.Time) tea.Msg { return tickMsg{} })
+		}
+	case measuredMsg:
+		m.measured(msg)
 	case ranMsg:
 		m.ran(msg)
 	case outsideMsg:
@@ -177,6 +188,8 @@ func (m *Model) screen() (p step, ok bool) {
 		return m.quitStep(), true
 	case m.asked == "drop":
 		return m.dropStep(), true
+	case m.asked == askedMeasured:
+		return measuredStep(), true
 	case m.mode == finished:
 		return m.doneStep(), true
 	case m.mode == failed:
@@ -202,6 +215,11 @@ func (m *Model) small() bool { return m.width < minWidth || m.height < minHeight
 func (m *Model) key(k tea.KeyPressMsg) tea.Cmd {
 	name := k.Keystroke()
 	switch {
+	case m.mode == measuring:
+		if name == "ctrl+c" || name == "esc" {
+			m.stop()
+		}
+		return nil
 	case name == "ctrl+c":
 		if m.asked != "quit" {
 			m.ask("quit", pickStay)
@@ -251,6 +269,8 @@ func (m *Model) stepKey(id, key string) (tea.Cmd, bool) {
 	switch {
 	case (key == "f5" || key == "r") && (id == stepMachine || id == stepDisk):
 		return m.look(), true
+	case (key == "f6" || key == "m") && id == stepMachine:
+		return m.measure(), true
 	case (key == "f3" || key == "h") && id == stepReview:
 		m.edit(plan.HardwareFile)
 		return nil, true
@@ -307,6 +327,9 @@ func (m *Model) on(p step) tea.Cmd {
 		case pickDrop:
 			m.mode, m.complain = asking, ""
 		}
+		return nil
+	case m.asked == askedMeasured:
+		m.asked = ""
 		return nil
 	case m.asked == "" && m.mode == asking:
 		return m.proceed()

@@ -12,6 +12,7 @@ import (
 	"reprise/hwdetect/advice"
 	"reprise/installer"
 	"reprise/installer/answers"
+	"reprise/installer/latency"
 	"reprise/installer/plan"
 	"reprise/internal/progress"
 )
@@ -37,6 +38,9 @@ type Actions struct {
 	// Edit hands a text to the editor that Options.Editor names. nil: there is
 	// none but that of the screens.
 	Edit func(name string, text []byte) (Outside, error)
+	// Measure measures how late the machine comes, for latency.Seconds, and
+	// tells what there is meanwhile. Stopped, it returns that. nil: it cannot.
+	Measure func(ctx context.Context, profile string, watch func(latency.Result)) (Measured, error)
 	// Report keeps a report of a failure and says where. nil: there is no place.
 	Report func(text string) (place string, err error)
 }
@@ -102,6 +106,8 @@ type Session struct {
 	LookErr error
 
 	Said Said
+
+	Measured Measured // Result is nil until somebody has measured
 
 	// Plan and Files follow from what was said; nil until then.
 	Plan  *plan.Plan

@@ -120,7 +120,7 @@ func machineText(s *Session, width int) string {
 	}
 	const intro = "What was found, and what it means for sound. Nothing is to be decided here: the settings go into hardware.jsonnet with their reasons, where you can change them first (Review, key h)."
 	const words = "A period is the piece of sound that is computed at a time, in frames, samples of each channel. Fewer frames: you hear yourself sooner, and the machine has less time for each piece."
-	return wrap(intro, width) + "\n" + fit(s.advice().Text()+"\nTwo words\n"+hang("  - ", words, width)+"\nWHAT WAS FOUND\n\n"+page.String(), width)
+	return wrap(intro, width) + "\n" + measuredText(s, width) + fit(s.advice().Text()+"\nTwo words\n"+hang("  - ", words, width)+"\nWHAT WAS FOUND\n\n"+page.String(), width)
 }
 
 func profileFields(s *Session) []field {

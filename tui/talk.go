@@ -91,6 +91,9 @@ func (t *talk) step(p step) error {
 	if p.id == stepReview {
 		return t.review()
 	}
+	if p.id == stepMachine && t.m.s.Actions.Measure != nil {
+		return t.machine()
+	}
 	if len(p.list(t.m.s)) == 0 {
 		_, err := t.answer("Empty line to go on")
 		return err

@@ -112,6 +112,8 @@ func (m *Model) page(height int) (head, keys string, body page) {
 			keys += "   Ctrl-O open in " + m.s.Editor
 		}
 		return m.editing, keys, page{lines: rows, x: x, y: y, begin: 0, end: 0}
+	case measuring:
+		return "Measuring the latency", "Esc stop", page{lines: strings.Split(strings.TrimRight(m.measuringText(m.width, height), "\n"), "\n"), y: -1}
 	case running:
 		return "Installing", "Ctrl-C stop", page{lines: strings.Split(strings.TrimRight(runningText(m.s.Plan, m.far, m.width), "\n"), "\n"), y: -1}
 	}

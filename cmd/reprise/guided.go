@@ -12,6 +12,7 @@ import (
 
 	"reprise/initrd/stage1"
 	"reprise/installer"
+	"reprise/installer/latency"
 	"reprise/installer/plan"
 	"reprise/internal/bootmenu"
 	"reprise/internal/progress"
@@ -120,7 +121,11 @@ func (i *installation) actions() tui.Actions {
 			hash, err := bcrypt.GenerateFromPassword([]byte(password), passwordCost)
 			return string(hash), err
 		},
-		Keys:   i.publicKeys,
+		Keys: i.publicKeys,
+		Measure: func(ctx context.Context, profile string, watch func(latency.Result)) (tui.Measured, error) {
+			r, kept, err := i.measure(ctx, latency.Seconds, profile, watch)
+			return tui.Measured{Result: r, Kept: kept}, err
+		},
 		Report: i.keepReport,
 	}
 }

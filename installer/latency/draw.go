@@ -3,6 +3,7 @@ package latency
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/dustin/go-humanize"
@@ -75,21 +76,32 @@ func (r *Result) Histogram(width, height int) string {
 	return b.String()
 }
 
-// Table has a line for each core, and a heading: within 72 columns.
-func (r *Result) Table() string {
+// Table has a heading and a line for each core, within 72 columns and at most
+// so many lines: where there are too many cores, those that came earliest are
+// left out.
+func (r *Result) Table(lines int) string {
+	shown, out := r.Cores, ""
+	if len(shown) > max(lines-1, 1) {
+		latest := slices.Clone(shown)
+		slices.SortStableFunc(latest, func(a, b Core) int { return b.Max - a.Max })
+		latest = latest[:max(lines-2, 1)]
+		slices.SortFunc(latest, func(a, b Core) int { return a.CPU - b.CPU })
+		out = fmt.Sprintf("and %s that came earlier\n", cores(len(shown)-len(latest)))
+		shown = latest
+	}
 	var b strings.Builder
 	line := func(cells ...string) {
 		b.WriteString(strings.TrimRight(fmt.Sprintf("%-8s%13s%6s%9s%8s%9s%8s%11s", cells[0], cells[1], cells[2], cells[3], cells[4], cells[5], cells[6], cells[7]), " ") + "\n")
 	}
 	line("core", "wake-ups", "min", "average", "99 %", "99.99 %", "max", "over 400")
-	for _, c := range r.Cores {
+	for _, c := range shown {
 		name := fmt.Sprint(c.CPU)
 		if c.Isolated {
 			name += " alone"
 		}
 		line(name, humanize.Comma(c.Wakeups()), fmt.Sprint(c.Min), fmt.Sprintf("%.1f", c.Average), c.percentile(99), c.percentile(99.99), fmt.Sprint(c.Max), humanize.Comma(c.Overruns))
 	}
-	return b.String()
+	return b.String() + out
 }
 
 // percentile is for people; ">" stands before the bound of what is not known.

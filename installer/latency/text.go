@@ -38,7 +38,7 @@ func Comment(r *Result, others []Result) []string {
 	add(fmt.Sprintf("Latency, measured %s:", r.When.UTC().Format("2006-01-02 15:04 UTC")))
 	add(r.Kernel.String() + ".")
 	add(r.How())
-	lines = append(lines, strings.Split(strings.TrimRight(r.Table(), "\n"), "\n")...)
+	lines = append(lines, strings.Split(strings.TrimRight(r.Table(maxCPU), "\n"), "\n")...)
 	for _, s := range r.Words() {
 		add(s)
 	}
@@ -120,6 +120,22 @@ func Compare(r *Result, kept []Result) string {
 	return b.String()
 }
 
+// OtherSentences read aloud what Compare shows of other kernels.
+func OtherSentences(r *Result, kept []Result) []string {
+	var s []string
+	for _, o := range Others(r, kept) {
+		safe := "No quantum looked safe"
+		if v, ok := o.Judge(); !ok {
+			continue
+		} else if v.Quantum > 0 {
+			safe = fmt.Sprintf("%d frames looked safe", v.Quantum)
+		}
+		total := o.Total()
+		s = append(s, printable(fmt.Sprintf("With kernel %s this machine had, on %s: average %.1f, 9,999 of 10,000 %s, the latest %d microseconds. %s.", o.Kernel, o.When.UTC().Format("2006-01-02"), total.Average, total.within(99.99), total.Max, safe)))
+	}
+	return s
+}
+
 // shorten cuts the front of a text: kernels differ at the end of their names.
 func shorten(s string, width int) string {
 	if len(s) <= width {
@@ -137,11 +153,11 @@ func (r *Result) Text(kept []Result, width int) string {
 		}
 	}
 	say(r.Kernel.String() + ".")
-	say(r.How())
-	b.WriteString("\n" + r.Histogram(min(width, 100), len(few)+1) + "\n" + r.Table() + "\n")
 	for _, s := range r.Words() {
 		say(s)
 	}
+	b.WriteString("\n" + r.Histogram(min(width, 100), len(few)+1) + "\n" + r.Table(maxCPU) + "\n")
+	say(r.How())
 	b.WriteString("\n" + Compare(r, kept))
 	return b.String()
 }
