@@ -41,6 +41,9 @@ type Actions struct {
 	// Measure measures how late the machine comes, for latency.Seconds, and
 	// tells what there is meanwhile. Stopped, it returns that. nil: it cannot.
 	Measure func(ctx context.Context, profile string, watch func(latency.Result)) (Measured, error)
+	// Keyboard makes the keys of this machine those of a key map at once. nil:
+	// they are somebody else's, or stay as they are.
+	Keyboard func(ctx context.Context, keyMap string) error
 	// Report keeps a report of a failure and says where. nil: there is no place.
 	Report func(text string) (place string, err error)
 }
@@ -113,6 +116,7 @@ type Session struct {
 	Plan  *plan.Plan
 	Files map[string][]byte
 
+	pressed      string          // the key map that this machine has now; "": the kernel's own, us
 	hash, hashOf string          // of the password that it was made from
 	found        find            // ssh keys, where Said.Keys says
 	edits        map[string]edit // by the name of the file

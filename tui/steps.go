@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,7 +44,7 @@ func steps() []step {
 			fields: func(s *Session) []field {
 				return []field{{id: "locale", kind: search, label: "Language", options: s.locales(), value: &s.Said.Locale}}
 			}},
-		{id: stepKeyboard, title: "Keyboard", text: unlessOne((*Session).keyMaps, "This medium carries no keyboard but the American one: go on.", "The keyboard of the installed system, before you log in and on its text screens. Until then, and in this installer, the keys of this machine are those of an American keyboard."),
+		{id: stepKeyboard, title: "Keyboard", text: keyboardText, leave: pressKeys,
 			fields: func(s *Session) []field {
 				return []field{{id: "keyMap", kind: search, label: "Keyboard", options: s.keyMaps(), value: &s.Said.KeyMap}}
 			}},
@@ -81,7 +82,7 @@ func unlessOne(options func(*Session) []option, one, sentence string) func(*Sess
 // keysText warns those whose keyboard is another one than the installer's.
 func keysText(sentence string) func(*Session, int) string {
 	return func(s *Session, width int) string {
-		if s.Said.KeyMap == "us" {
+		if s.Said.KeyMap == cmp.Or(s.pressed, "us") {
 			return ""
 		}
 		return wrap(sentence, width)

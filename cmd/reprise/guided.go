@@ -16,6 +16,7 @@ import (
 	"reprise/installer/plan"
 	"reprise/internal/bootmenu"
 	"reprise/internal/progress"
+	"reprise/internal/recipe"
 	"reprise/tui"
 )
 
@@ -51,6 +52,7 @@ func guide(ctx context.Context, m stage1.Medium, plain bool, ends ...tui.End) (t
 	}
 	if onScreen(m.Console) {
 		o.Keyboard = func() bool { return hasKeyboard(os.DirFS("/")) }
+		o.Actions.Keyboard = i.pressKeys
 	}
 	if !i.carries("locales") {
 		o.Locales = []string{"C.UTF-8"}
@@ -68,7 +70,7 @@ func (i *installation) carries(pkg string) bool {
 		if err != nil {
 			continue // told when it is planned with
 		}
-		for _, p := range l.Packages {
+		for _, p := range l.In(recipe.SystemSet) {
 			if p.Name == pkg {
 				return true
 			}

@@ -1,10 +1,16 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"io/fs"
 	"path"
+	"path/filepath"
 	"strconv"
 	"strings"
+
+	"reprise/image"
+	"reprise/installer"
 )
 
 // onScreen says whether a console is the machine's own screen and keyboard:
@@ -41,4 +47,22 @@ func hasKeyboard(root fs.FS) bool {
 		}
 	}
 	return false
+}
+
+// keyboardDir is where the tools are mounted while a key map is loaded.
+const keyboardDir = installDir + "/keyboard"
+
+// pressKeys makes the keys of the machine's screens those of a key map, as the
+// installed system does.
+func (i *installation) pressKeys(ctx context.Context, keyMap string) (err error) {
+	disk := strings.TrimSuffix(filepath.Clean(i.medium.Store), "/nix/store")
+	tools, err := installer.OpenTools(disk, i.carried.Tools.Path, keyboardDir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, tools.Close()) }()
+	return tools.Run(ctx, image.Command{
+		Argv: []string{"/usr/bin/loadkeys", "--quiet", "--console=/dev/" + i.medium.Console, keyMap},
+		Env:  []string{"PATH=/usr/bin:/usr/sbin", "LANG=C.UTF-8"},
+	})
 }
