@@ -15,7 +15,7 @@ func diskText(s *Session, width int) string {
 	case s.Facts == nil && s.LookErr != nil:
 		return wrap("The machine could not be looked at: "+s.LookErr.Error(), width)
 	case s.Facts == nil:
-		return "Looking at the machine ...\n"
+		return looking
 	}
 	var b strings.Builder
 	if s.member == "" { // else it was read, and there is more to say

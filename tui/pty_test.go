@@ -28,6 +28,7 @@ func child(t *testing.T, way string) {
 	r := newRig(t, laptop)
 	o := r.m.s.Options
 	o.Accessible = way == "plain"
+	o.Editor, o.Actions.Edit = "ed", func(_ string, text []byte) (Outside, error) { return &ed{text: text}, nil }
 	var got Order
 	o.Actions.Run = func(ctx context.Context, order Order, sink progress.Sink, report func(plan.Name, installer.Status)) (*installer.Result, error) {
 		got = order
@@ -197,6 +198,9 @@ func TestTerminals(t *testing.T) {
 			}
 			x.send("h")
 			x.wait("1 // The hardware of this machine")
+			x.wait("Ctrl-O open in ed")
+			x.send("\x0f")
+			x.wait("1 // from outside")
 			x.send("// mine" + enter + "\x13") // Ctrl-S
 			x.wait("Review (11 of 12)")
 			x.send(enter)

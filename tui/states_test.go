@@ -85,6 +85,11 @@ func states(t *testing.T) map[string]*rig {
 		all[name] = r
 	}
 
+	looks := newRig(t, laptop)
+	looks.to(stepMachine)
+	looks.m.s.Facts = nil
+	all["looking"] = looks
+
 	waits := newRig(t, laptop)
 	waits.to(stepZone)
 	waits.m.Update(key("enter"))

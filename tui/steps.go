@@ -110,10 +110,14 @@ func welcomeText(s *Session, width int) string {
 	return b.String()
 }
 
+// looking stands where what the machine is will stand. Drivers are loaded in
+// that time, and disks wake up.
+const looking = "Looking at the machine: its processor, its sound cards, its disks and what is on them.\nThis takes some seconds; on an old machine, a minute.\n"
+
 // machineText says what the machine means for sound, and then what it is.
 func machineText(s *Session, width int) string {
 	if s.Facts == nil {
-		return "Looking at the machine ...\n"
+		return looking
 	}
 	var page strings.Builder
 	if err := s.Facts.WritePage(&page); err != nil {
