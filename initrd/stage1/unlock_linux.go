@@ -13,9 +13,6 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
-	"time"
-
-	"golang.org/x/sys/unix"
 
 	"reprise/initrd/blockdev"
 	"reprise/initrd/devmapper"
@@ -94,12 +91,14 @@ func (b *boot) unlock(d blockdev.Device, node string) (*luks.Volume, error) {
 	screens := openScreens()
 	defer screens.close()
 	b.loadKeymap()
+	q := screens.quiet()
+	defer q.restore()
 	what := d.Name
 	if d.PartLabel != "" {
 		what += ", " + d.PartLabel
 	}
 	for left := tries; ; {
-		passphrase, err := screens.ask(fmt.Sprintf("\r\nPassphrase of the disk (%s): ", what), b.line.Patience)
+		passphrase, err := q.ask(fmt.Sprintf("\r\nPassphrase of the disk (%s): ", what), b.line.Patience)
 		if err != nil {
 			return nil, &Failure{Got: "the disk is encrypted, and nobody has given its passphrase", Err: err, Locked: true,
 				Want: "a passphrase, on " + strings.Join(screens.names(), " or ")}
@@ -224,92 +223,4 @@ func freeMemory() (int64, error) {
 		}
 	}
 	return 0, errors.New("/proc/meminfo does not say how much memory is free")
-}
-
-var (
-	errNobody    = errors.New("nobody has typed")
-	errNoConsole = errors.New("there is no console to type on")
-)
-
-// ask asks a question on every screen and returns what is typed on the first of
-// them, without showing it; the caller clears it. most 0 waits for ever.
-func (s screens) ask(question string, most time.Duration) ([]byte, error) {
-	var poll []unix.PollFd
-	var answers []*secret
-	for _, f := range s {
-		fd := int(f.Fd())
-		before, err := unix.IoctlGetTermios(fd, unix.TCGETS)
-		if err != nil {
-			continue
-		}
-		keys := *before
-		keys.Lflag &^= unix.ICANON | unix.ECHO | unix.ISIG
-		keys.Iflag &^= unix.ICRNL | unix.IXON
-		keys.Cc[unix.VMIN], keys.Cc[unix.VTIME] = 1, 0
-		if unix.IoctlSetTermios(fd, unix.TCSETS, &keys) != nil {
-			continue
-		}
-		defer func() { _ = unix.IoctlSetTermios(fd, unix.TCSETS, before) }()
-		_ = unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCIFLUSH)
-		poll = append(poll, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
-		a := newSecret()
-		defer a.clear()
-		answers = append(answers, a)
-	}
-	s.print(question)
-	begun := time.Now()
-	alive := len(poll)
-	input := make([]byte, 64)
-	defer clear(input)
-	for alive > 0 {
-		if most > 0 && time.Since(begun) >= most {
-			s.print("\r\n")
-			return nil, errNobody
-		}
-		n, err := unix.Poll(poll, 1000)
-		if err != nil || n <= 0 {
-			continue
-		}
-		for i := range poll {
-			switch {
-			case poll[i].Fd < 0 || poll[i].Revents == 0:
-				continue
-			case poll[i].Revents&unix.POLLIN == 0: // the line has hung up
-				poll[i].Fd = -1
-				alive--
-				continue
-			}
-			n, err := unix.Read(int(poll[i].Fd), input)
-			if err != nil || n == 0 {
-				if !errors.Is(err, unix.EINTR) && !errors.Is(err, unix.EAGAIN) {
-					poll[i].Fd = -1
-					alive--
-				}
-				continue
-			}
-			begun = time.Now()
-			for _, c := range input[:n] {
-				switch answers[i].key(c) {
-				case entered:
-					if len(answers[i].text) == 0 {
-						s.print(question) // no try: a line that says nothing
-						continue
-					}
-					s.print("\r\n")
-					return bytes.Clone(answers[i].text), nil
-				case typing:
-				}
-			}
-		}
-	}
-	return nil, errNoConsole
-}
-
-// names are the terminals, as a person calls them.
-func (s screens) names() []string {
-	var names []string
-	for _, f := range s {
-		names = append(names, filepath.Base(f.Name()))
-	}
-	return names
 }
