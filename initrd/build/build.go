@@ -2,6 +2,7 @@
 // zstd, that holds our own program as /init, the kernel modules that may be
 // needed to reach the root file system, and an index of just these modules.
 //
+//	kernel/x86/microcode/…                 in front and not compressed: corrections of processors
 //	init                                   the program (mode 0755)
 //	dev/console, dev/null, dev/kmsg        for the moment before devtmpfs
 //	etc/initrd-release                     says that this is an initramfs
@@ -51,6 +52,9 @@ type Spec struct {
 	// and reaches every disk that somebody may want to install on.
 	Medium bool
 	Extra  []File // further files; they may not replace those listed above
+	// Microcode holds usr/lib/firmware with corrections of processors: they go
+	// into an archive of their own in front, as they are.
+	Microcode []fs.FS
 }
 
 // A File is an additional entry of the archive.
@@ -127,6 +131,9 @@ func Write(ctx context.Context, w io.Writer, spec Spec) error {
 	entries, err := plan.entries(spec)
 	if err != nil {
 		return fmt.Errorf("write initramfs: %w", err)
+	}
+	if err := writeMicrocode(w, spec.Microcode); err != nil {
+		return fmt.Errorf("write microcode: %w", err)
 	}
 	z, err := zstd.NewWriter(w,
 		zstd.WithEncoderLevel(zstd.SpeedDefault), // the next is slower by 0.3 s for 2 % (most is xz inside)

@@ -35,14 +35,19 @@ func buildInitrd(ctx context.Context, s spec.Initrd, out string) error {
 		}
 		extra = append(extra, build.File{Name: "etc/reprise/keymap", Mode: 0o644, Data: data})
 	}
+	var microcode []fs.FS
+	for _, p := range s.Microcode {
+		microcode = append(microcode, os.DirFS(string(p)))
+	}
 	err = build.Write(ctx, f, build.Spec{
-		Binary: string(s.Program),
-		Trees:  []fs.FS{os.DirFS(string(s.Kernel)), os.DirFS(string(s.Index))},
-		Kernel: s.Version,
-		Want:   s.Want,
-		Load:   s.Load,
-		Medium: s.Medium,
-		Extra:  extra,
+		Binary:    string(s.Program),
+		Trees:     []fs.FS{os.DirFS(string(s.Kernel)), os.DirFS(string(s.Index))},
+		Kernel:    s.Version,
+		Want:      s.Want,
+		Load:      s.Load,
+		Medium:    s.Medium,
+		Extra:     extra,
+		Microcode: microcode,
 	})
 	if err != nil {
 		return err

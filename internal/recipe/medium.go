@@ -37,16 +37,18 @@ func MediumSets(cfg *config.Config) []lock.Set {
 }
 
 // MediumInitrd returns the derivation of the initramfs with which an
-// installation medium starts g's kernel. program becomes /init.
-func (g *Graph) MediumInitrd(cfg *config.Config, program storepath.Path) (*drv.Derivation, error) {
+// installation medium starts g's kernel. program becomes /init. Systems of one
+// medium share it when they share a kernel, so microcode is given: that of the
+// first.
+func (g *Graph) MediumInitrd(cfg *config.Config, program storepath.Path, microcode []storepath.Path) (*drv.Derivation, error) {
 	d, err := derivation("initrd-medium", program, "initrd", spec.Initrd{
 		Program: program, Kernel: g.Kernel.Path, Index: g.ModuleIndexPath(), Version: g.Kernel.Version,
-		Want: cfg.Boot.Initrd.AvailableKernelModules, Medium: true,
+		Want: cfg.Boot.Initrd.AvailableKernelModules, Medium: true, Microcode: microcode,
 	})
 	if err != nil {
 		return nil, err
 	}
-	addSources(d, g.Kernel.Path)
+	addSources(d, append(slices.Clone(microcode), g.Kernel.Path)...)
 	if err := need(d, g.index); err != nil {
 		return nil, err
 	}

@@ -25,6 +25,7 @@ type Graph struct {
 	Derivations  []*drv.Derivation
 	Root, System *drv.Derivation
 	Kernel       Kernel
+	Microcode    []storepath.Path // unpacked packages that the initrd begins with
 
 	index  *drv.Derivation // of the kernel's modules
 	hasher *drv.Hasher     // knows all Derivations
@@ -88,6 +89,13 @@ func System(cfg *config.Config, c *effect.Contents, effects []*effect.Effect, bu
 		return nil, err
 	}
 	g.Kernel = kernel
+	for _, name := range cfg.MicrocodePackages() {
+		p := c.Get(name)
+		if p == nil {
+			return nil, fmt.Errorf("package %q is not among the contents", name)
+		}
+		g.Microcode = append(g.Microcode, p.Path)
+	}
 
 	var layers []spec.Layer
 	for i := range c.Packages {
@@ -141,6 +149,7 @@ func System(cfg *config.Config, c *effect.Contents, effects []*effect.Effect, bu
 	inside := spec.Initrd{
 		Program: builder, Kernel: kernel.Path, Index: outputs[ModuleIndex].Outputs["out"].Path, Version: kernel.Version,
 		Want: cfg.Boot.Initrd.AvailableKernelModules, Load: cfg.Boot.Initrd.KernelModules,
+		Microcode: g.Microcode,
 	}
 	if k := outputs[Keymap]; k != nil {
 		inside.Keymap = k.Outputs["out"].Path
@@ -149,7 +158,7 @@ func System(cfg *config.Config, c *effect.Contents, effects []*effect.Effect, bu
 	if err != nil {
 		return nil, err
 	}
-	addSources(initrd, kernel.Path)
+	addSources(initrd, append(slices.Clone(g.Microcode), kernel.Path)...)
 	if k := outputs[Keymap]; k != nil {
 		if err := need(initrd, k); err != nil {
 			return nil, err

@@ -40,6 +40,8 @@ type Initrd struct {
 	Load    []string       `json:"load,omitempty"`
 	Medium  bool           `json:"medium,omitempty"` // it starts from an installation medium
 	Keymap  storepath.Path `json:"keymap,omitempty"` // layer with the console's key map
+
+	Microcode []storepath.Path `json:"microcode,omitempty"` // unpacked packages with corrections of processors
 }
 
 // System is the specification of kind "system": all that a boot needs, in one
