@@ -13,7 +13,7 @@ export REPRISE_MIRROR := $(or $(MIRROR),$(REPRISE_MIRROR))
 KEY     ?=
 GOFLAGS_BUILD = -trimpath -buildvcs=false -ldflags '-s -w'
 
-.PHONY: all image rig run test check bench fuzz docs clean FORCE
+.PHONY: all image rig run test check bench guests power-cuts fuzz docs clean FORCE
 all: reprise
 
 # go build decides what is out of date; make only asks it to.
@@ -32,7 +32,7 @@ run: image
 check:
 	@fmt=$$(gofmt -l cmd hwdetect image initrd installer internal profiles store test tui); test -z "$$fmt" || { echo "gofmt wants: $$fmt"; exit 1; }
 	$(GO) vet ./...
-	$(GO) vet -tags tools,bench ./...
+	$(GO) vet -tags tools,bench,guests ./...
 	$(GO) tool staticcheck ./...
 
 # Everything CI runs, boots included.
@@ -41,6 +41,14 @@ test: check reprise
 
 bench: reprise
 	./scripts/bench
+
+# Every installation in a guest that there is a test for: more than an hour.
+guests: reprise
+	./scripts/guests 'TestInstall|TestGuided|TestSessionInstalls'
+
+# An installation cut off at each step and at twenty moments of its copy.
+power-cuts: reprise
+	./scripts/guests TestPowerCuts
 
 # A short walk with every fuzz target; give FUZZTIME=10m for a long one.
 fuzz:
