@@ -27,7 +27,6 @@ const macPlace = "{mac}"
 // Times of fetching answers. A server that starts after the same power cut as
 // the machines has that long.
 const (
-	networkLimit = 2 * time.Minute // until a link has an address
 	answersLimit = 5 * time.Minute // until the answers are there
 	tryLimit     = 30 * time.Second
 	leastWait    = time.Second
@@ -38,7 +37,7 @@ const (
 
 // Web is how answers are fetched from a URL.
 type Web struct {
-	// Up waits for the network and returns the MAC address of the card that is
+	// Up waits for the network, as long as that makes sense, and returns the MAC address of the card that is
 	// on it: "52:54:00:12:34:56". nil: the network is there, and the address is
 	// not known.
 	Up func(context.Context) (mac string, err error)
@@ -69,9 +68,7 @@ func (w Web) fetch(ctx context.Context, address, sum string) (*Place, error) {
 	}
 	if w.Up != nil {
 		say("answers are at %s; waiting for the network", shown)
-		waiting, cancel := context.WithTimeout(ctx, networkLimit)
-		mac, err := w.Up(waiting)
-		cancel()
+		mac, err := w.Up(ctx)
 		if err != nil {
 			return nil, urlProblem(fmt.Sprintf("is %q, and %v", shown, err), "a network with DHCP on a wired card", "put the cable in, and look at the lights beside it")
 		}

@@ -5,10 +5,15 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"reprise/initrd/network"
 	"reprise/installer"
 )
+
+// networkLimit is how long a link may take until it has an address, once it has
+// its driver: a switch may let nothing through for half a minute.
+const networkLimit = 2 * time.Minute
 
 // web is how answers come from a URL: over the links that stage 1 brings up
 // once the drivers of the medium are there.
@@ -21,6 +26,8 @@ func (i *installation) web(out io.Writer) installer.Web {
 			if err := i.medium.Settle(ctx); err != nil {
 				return "", err
 			}
+			ctx, cancel := context.WithTimeout(ctx, networkLimit)
+			defer cancel()
 			l, err := network.Wait(ctx, network.File)
 			if err == nil {
 				fmt.Fprintf(out, "reprise: network: %s\n", l)

@@ -20,12 +20,21 @@ const (
 
 // MediumSets returns what to ask the resolver for when the machine's system is
 // to lie on an installation medium: the sets of the machine, and the medium's.
+//
+// A system of a medium has the key maps of every keyboard with it: which one is
+// there is known only where it is installed.
 func MediumSets(cfg *config.Config) []lock.Set {
-	sets := append(Sets(cfg),
+	sets := Sets(cfg)
+	for i := range sets {
+		if sets[i].Name == SystemSet {
+			sets[i].Roots = withRoots(sets[i].Roots, "console-data", "kbd")
+		}
+	}
+	sets = append(sets,
 		lock.Set{Name: MediumSet, Alone: true, Roots: []string{"grub-efi-amd64-signed", "grub-pc-bin", "shim-helpers-amd64-signed", "shim-signed"}},
 		lock.Set{Name: InstallSet, Roots: []string{
-			"alsa-utils", "btrfs-progs", "cryptsetup-bin", "dosfstools", "e2fsprogs", "grub-common", "grub-pc-bin",
-			"kbd", "libarchive13t64", "pci.ids", "rt-tests", "usb.ids", "util-linux",
+			"alsa-utils", "btrfs-progs", "console-data", "cryptsetup-bin", "dash", "dosfstools", "e2fsprogs", "grub-common", "grub-pc-bin",
+			"gzip", "kbd", "libarchive13t64", "pci.ids", "rt-tests", "usb.ids", "util-linux",
 		}})
 	slices.SortFunc(sets, func(a, b lock.Set) int {
 		if a.Name < b.Name {
@@ -34,6 +43,13 @@ func MediumSets(cfg *config.Config) []lock.Set {
 		return 1
 	})
 	return sets
+}
+
+// withRoots adds names to sorted roots.
+func withRoots(roots []string, names ...string) []string {
+	roots = append(slices.Clone(roots), names...)
+	slices.Sort(roots)
+	return slices.Compact(roots)
 }
 
 // MediumInitrd returns the derivation of the initramfs with which an
