@@ -106,7 +106,7 @@ func (a *app) measure(ctx context.Context, f measureFlags) error {
 	}
 	o.About = aboutMachine(facts, time.Now())
 	task := a.sink.Start("measure the latency", progress.Items, int64(f.seconds))
-	told := 0
+	told := 0 // seconds
 	o.Watch = func(r latency.Result) {
 		task.Add(int64(r.Seconds - told))
 		task.Detail(latestOf(&r))
@@ -127,7 +127,10 @@ func (a *app) measure(ctx context.Context, f measureFlags) error {
 			fmt.Fprintf(a.stderr, "reprise: kept %s\n", place)
 		}
 	}
-	return errors.Join(a.printMeasured(r, kept), err)
+	if printErr := a.printMeasured(r, kept); printErr != nil || ctx.Err() == nil {
+		return errors.Join(printErr, err)
+	}
+	return &diag.Failure{Code: diag.ExitInterrupted, Err: fmt.Errorf("stopped after %d of %d seconds; that is what is shown, and it is not kept", r.Seconds, r.Wanted)}
 }
 
 func (a *app) printMeasured(r *latency.Result, kept []latency.Result) error {

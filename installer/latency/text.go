@@ -16,7 +16,11 @@ func (r *Result) How() string {
 		s += fmt.Sprintf(", idle states that wake within %d us", *r.IdleMicros)
 	}
 	if l := r.Load; l.Workers > 0 {
-		s += fmt.Sprintf("; beside it %d threads hashed %s, threads woke each other %s times", l.Workers, humanize.IBytes(uint64(max(l.HashedBytes, 0))), humanize.Comma(l.Wakes))
+		threads := fmt.Sprintf("%d threads", l.Workers)
+		if l.Workers == 1 {
+			threads = "1 thread"
+		}
+		s += fmt.Sprintf("; beside it %s hashed %s, threads woke each other %s times", threads, humanize.IBytes(uint64(max(l.HashedBytes, 0))), humanize.Comma(l.Wakes))
 		if l.ReadBytes > 0 {
 			s += fmt.Sprintf(", and %s of %s were read from its disk", humanize.IBytes(uint64(l.ReadBytes)), l.ReadFrom)
 		}
@@ -43,6 +47,7 @@ func Comment(r *Result, others []Result) []string {
 		add(s)
 	}
 	if len(Others(r, others)) > 0 {
+		lines = append(lines, "Beside other kernels of this machine:")
 		lines = append(lines, strings.Split(strings.TrimRight(Compare(r, others), "\n"), "\n")...)
 	}
 	for i, l := range lines {
