@@ -52,13 +52,13 @@ func TestPlaceIn(t *testing.T) {
 func TestEditingShowsTheFault(t *testing.T) {
 	r := newRig(t, laptop)
 	r.m.s.Actions.CheckFiles = func(context.Context, map[string][]byte) error {
-		return errors.New("hardware.jsonnet:30:7: musnix.rtirq.enable is 1\n  want: true or false")
+		return errors.New("hardware.jsonnet:39:7: musnix.rtirq.enable is 1\n  want: true or false")
 	}
 	r.to(stepReview)
 	r.press("h", "'// ", "ctrl+s")
 	r.want("editing")
-	r.shows("hardware.jsonnet:30:7:", "want: true or false", "\n30 ")
-	if e := r.m.editor; e.row != 29 || e.lines[29].at != 6 {
+	r.shows("hardware.jsonnet:39:7:", "want: true or false", "\n39 ")
+	if e := r.m.editor; e.row != 38 || e.lines[38].at != 6 {
 		t.Errorf("the cursor is at %d,%d", e.row, e.lines[e.row].at)
 	}
 }

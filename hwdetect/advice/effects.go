@@ -27,6 +27,8 @@ var effects = []Effect{
 		"firmware-amd-graphics", "firmware-atheros", "firmware-brcm80211", "firmware-cirrus", "firmware-intel-graphics", "firmware-intel-misc",
 		"firmware-intel-sound", "firmware-iwlwifi", "firmware-linux-free", "firmware-mediatek", "firmware-misc-nonfree", "firmware-realtek",
 		"firmware-sof-signed")},
+	{"hardware.cpu.amd.updateMicrocode", "corrections of the processor at the head of the initramfs", always("amd64-microcode")},
+	{"hardware.cpu.intel.updateMicrocode", "corrections of the processor at the head of the initramfs", always("intel-microcode")},
 	{"musnix.ffado.enable", "libffado and JACK's firewire back end", always("ffado-tools", "jackd2-firewire", "libffado2")},
 	{"musnix.kernel.realtime", "the kernel of the boot entry", func(v any) []string {
 		if v == true {

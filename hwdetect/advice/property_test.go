@@ -323,6 +323,7 @@ func TestPackagesAreThoseOfTheOptions(t *testing.T) {
 	for option, value := range map[string]any{
 		"hardware.enableRedistributableFirmware": true, "musnix.ffado.enable": true, "musnix.rtirq.enable": true,
 		"musnix.soundcardPciId": "0000:03:04.0", "musnix.kernel.realtime": true,
+		"hardware.cpu.amd.updateMicrocode": true, "hardware.cpu.intel.updateMicrocode": true,
 	} {
 		s := Setting{Option: option, Value: value, Reasons: []string{"x"}}
 		plain, err := evaluate(t, NoServer, "{}")

@@ -96,11 +96,21 @@ func (m *machine) carried(packages []string) bool {
 }
 
 // withhold turns settings whose packages are not at hand into offers: without
-// a network they would stop the installation.
+// a network they would stop the installation. What is only offered says so.
 func (m *machine) withhold() {
 	for i := range m.Settings {
 		s := &m.Settings[i]
-		if need := PackagesFor(*s); !s.Offered && !m.carried(need) {
+		switch need := PackagesFor(*s); {
+		case m.carried(need):
+		case s.Offered && len(s.Lacks) == 0:
+			// All that is offered together keeps its one explanation.
+			risk := s.Risk
+			for j := range m.Settings {
+				if o := &m.Settings[j]; o.Offered && o.Rule == s.Rule && o.Risk == risk && slices.Equal(o.Reasons, s.Reasons) {
+					o.Risk += " " + lacking(need)
+				}
+			}
+		case !s.Offered:
 			s.Offered, s.Risk, s.Lacks = true, lacking(need), need
 		}
 	}

@@ -11,6 +11,8 @@ var rules = []rule{
 	{"hybrid cores", "discourse.ardour.org/t/112571: real-time threads on P-cores end the dropouts", ruleHybrid},
 	{"weaknesses of the processor", "Linux 6.12 admin-guide/kernel-parameters.txt: mitigations, nosmt; rtcqs 0.6.4; wiki.linuxaudio.org system_configuration", ruleRisky},
 
+	{"microcode", "Linux 6.12 arch/x86/microcode.rst: early loading; Debian trixie amd64-microcode and intel-microcode", ruleMicrocode},
+
 	// Power.
 	{"governor", "musnix modules/base.nix; wiki.linuxaudio.org system_configuration; systemd-ac-power(1)", ruleGovernor},
 	{"idle states", "Linux 6.12 admin-guide/pm/cpuidle.rst: /dev/cpu_dma_latency", ruleIdle},

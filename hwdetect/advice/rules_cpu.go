@@ -47,6 +47,21 @@ func (a *adding) withoutStock(packages []string) {
 	a.conflict(why, name)
 }
 
+// ruleMicrocode has the maker's corrections loaded. A guest has those of its
+// host.
+func ruleMicrocode(m *machine, a *adding) {
+	if m.guest() {
+		return
+	}
+	option := map[string]string{
+		"AuthenticAMD": "hardware.cpu.amd.updateMicrocode",
+		"GenuineIntel": "hardware.cpu.intel.updateMicrocode",
+	}[m.f.CPU.Vendor.Or("")]
+	if option != "" {
+		a.set(option, true, capital(m.cpuName())+": its maker's corrections (microcode) are loaded before anything else runs. Mainboards often have older ones.")
+	}
+}
+
 // nvidia names NVIDIA's adapters. One without a display, class 0x0302, counts
 // like any other.
 func nvidia(f *hwdetect.Facts) string {

@@ -419,6 +419,27 @@ func TestWithoutPackagesSettingsAreOffers(t *testing.T) {
 	}
 }
 
+// Each maker's processors get their own corrections, guests none.
+func TestMicrocodeByMaker(t *testing.T) {
+	const amd, intel = "hardware.cpu.amd.updateMicrocode", "hardware.cpu.intel.updateMicrocode"
+	other := desk(4, 1)
+	other.CPU.Vendor = is("CentaurHauls")
+	for name, test := range map[string]struct {
+		f    *hwdetect.Facts
+		want string
+	}{"desktop": {desk(4, 1), amd}, "laptop": {lap(desk(4, 2)), intel}, "guest": {guest(desk(4, 1)), ""}, "another maker": {other, ""}, "not known": {&hwdetect.Facts{}, ""}} {
+		got := ""
+		for _, option := range []string{amd, intel} {
+			if v := chosen(jack(test.f), option); len(v) > 0 {
+				got += option
+			}
+		}
+		if got != test.want {
+			t.Errorf("%s: %q, want %q", name, got, test.want)
+		}
+	}
+}
+
 // A medium with the PREEMPT_RT kernel alone, and a machine that should have
 // the stock one: it is said, it stands as a comment, and what is written is
 // for the kernel that is there.

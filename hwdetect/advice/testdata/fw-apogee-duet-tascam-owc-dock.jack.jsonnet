@@ -28,6 +28,15 @@
       'rcu_nocbs=2-7',
     ],
   },
+  hardware+: {
+    cpu+: {
+      intel+: {
+        // Intel(R) Core(TM) i7-8550U CPU @ 1.80GHz: its maker's corrections (microcode) are loaded
+        // before anything else runs. Mainboards often have older ones.
+        updateMicrocode: true,
+      },
+    },
+  },
   musnix+: {
     kernel+: {
       // No hardware of Somebody Laptop, Intel(R) Core(TM) i7-8550U CPU @ 1.80GHz, 4 cores stands

@@ -28,6 +28,15 @@
       'rcu_nocbs=1-3',
     ],
   },
+  hardware+: {
+    cpu+: {
+      intel+: {
+        // Intel(R) Core(TM) i5-4590 CPU @ 3.30GHz: its maker's corrections (microcode) are loaded
+        // before anything else runs. Mainboards often have older ones.
+        updateMicrocode: true,
+      },
+    },
+  },
   musnix+: {
     kernel+: {
       // No hardware of Somebody Desktop, Intel(R) Core(TM) i5-4590 CPU @ 3.30GHz, 4 cores stands

@@ -19,6 +19,15 @@
       'rcu_nocbs=2-7',
     ],
   },
+  hardware+: {
+    cpu+: {
+      intel+: {
+        // Intel(R) Core(TM) i7-4770 CPU @ 3.40GHz: its maker's corrections (microcode) are loaded
+        // before anything else runs. Mainboards often have older ones.
+        updateMicrocode: true,
+      },
+    },
+  },
   musnix+: {
     kernel+: {
       // No hardware of Somebody Desktop, Intel(R) Core(TM) i7-4770 CPU @ 3.40GHz, 4 cores stands

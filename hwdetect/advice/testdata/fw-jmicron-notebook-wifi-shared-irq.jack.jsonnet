@@ -22,6 +22,15 @@
 //   so it shares its interrupt with others. A Texas Instruments controller is better. It shares its
 //   interrupt with iwl4965.
 {
+  hardware+: {
+    cpu+: {
+      intel+: {
+        // Intel(R) Core(TM)2 Duo CPU T7300 @ 2.00GHz: its maker's corrections (microcode) are
+        // loaded before anything else runs. Mainboards often have older ones.
+        updateMicrocode: true,
+      },
+    },
+  },
   musnix+: {
     kernel+: {
       // No hardware of Somebody Notebook, Intel(R) Core(TM)2 Duo CPU T7300 @ 2.00GHz, 2 cores

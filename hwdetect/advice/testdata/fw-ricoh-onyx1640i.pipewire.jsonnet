@@ -19,6 +19,15 @@
 // Where to begin with the other cards:
 // - HDA Intel PCH (8086:1c20) (PCI 0000:00:1b.0): alsa, 48000 Hz, 256 frames, 2 periods.
 {
+  hardware+: {
+    cpu+: {
+      intel+: {
+        // Intel(R) Core(TM) i5-2520M CPU @ 2.50GHz: its maker's corrections (microcode) are loaded
+        // before anything else runs. Mainboards often have older ones.
+        updateMicrocode: true,
+      },
+    },
+  },
   musnix+: {
     kernel+: {
       // No hardware of LENOVO Laptop, Intel(R) Core(TM) i5-2520M CPU @ 2.50GHz, 2 cores stands

@@ -26,6 +26,15 @@
       'rcu_nocbs=2-7',
     ],
   },
+  hardware+: {
+    cpu+: {
+      intel+: {
+        // Intel(R) Core(TM) i7-3720QM CPU @ 2.60GHz: its maker's corrections (microcode) are loaded
+        // before anything else runs. Mainboards often have older ones.
+        updateMicrocode: true,
+      },
+    },
+  },
   musnix+: {
     kernel+: {
       // No hardware of LENOVO 2447CTO, Intel(R) Core(TM) i7-3720QM CPU @ 2.60GHz, 4 cores stands

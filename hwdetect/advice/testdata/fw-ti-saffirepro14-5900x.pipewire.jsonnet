@@ -24,6 +24,15 @@
       'rcu_nocbs=4-23',
     ],
   },
+  hardware+: {
+    cpu+: {
+      amd+: {
+        // AMD Ryzen 9 5900X 12-Core Processor: its maker's corrections (microcode) are loaded
+        // before anything else runs. Mainboards often have older ones.
+        updateMicrocode: true,
+      },
+    },
+  },
   musnix+: {
     kernel+: {
       // No hardware of Somebody Desktop, AMD Ryzen 9 5900X 12-Core Processor, 12 cores stands

@@ -30,6 +30,15 @@
       'rcu_nocbs=4-15',
     ],
   },
+  hardware+: {
+    cpu+: {
+      intel+: {
+        // 13th Gen Intel(R) Core(TM) i7-13700K: its maker's corrections (microcode) are loaded
+        // before anything else runs. Mainboards often have older ones.
+        updateMicrocode: true,
+      },
+    },
+  },
   musnix+: {
     kernel+: {
       // NVIDIA (10de:2782): the maker's own modules refuse to be built for PREEMPT_RT, so the stock

@@ -30,6 +30,15 @@
       'rcu_nocbs=2-11',
     ],
   },
+  hardware+: {
+    cpu+: {
+      amd+: {
+        // AMD Ryzen 5 1600 Six-Core Processor: its maker's corrections (microcode) are loaded
+        // before anything else runs. Mainboards often have older ones.
+        updateMicrocode: true,
+      },
+    },
+  },
   musnix+: {
     kernel+: {
       // No hardware of ASUSTeK COMPUTER INC. PRIME B350-PLUS, AMD Ryzen 5 1600 Six-Core Processor,

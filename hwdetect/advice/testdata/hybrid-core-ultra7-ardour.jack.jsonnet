@@ -19,6 +19,13 @@
     ],
   },
   hardware+: {
+    cpu+: {
+      intel+: {
+        // Intel(R) Core(TM) Ultra 7 155H: its maker's corrections (microcode) are loaded before
+        // anything else runs. Mainboards often have older ones.
+        updateMicrocode: true,
+      },
+    },
     // Sound device (8086:7e28) at 0000:00:1f.3 has a DSP (class 0x040100), which makes no sound
     // without its firmware.
     enableRedistributableFirmware: true,

@@ -22,6 +22,15 @@
       'rcu_nocbs=4-15',
     ],
   },
+  hardware+: {
+    cpu+: {
+      amd+: {
+        // AMD Ryzen 7 5700U with Radeon Graphics: its maker's corrections (microcode) are loaded
+        // before anything else runs. Mainboards often have older ones.
+        updateMicrocode: true,
+      },
+    },
+  },
   musnix+: {
     kernel+: {
       // No hardware of HUAWEI BOM-WXX9, AMD Ryzen 7 5700U with Radeon Graphics, 8 cores stands

@@ -20,6 +20,15 @@
       'rcu_nocbs=2-11',
     ],
   },
+  hardware+: {
+    cpu+: {
+      amd+: {
+        // AMD Ryzen 7 3700X 8-Core Processor: its maker's corrections (microcode) are loaded before
+        // anything else runs. Mainboards often have older ones.
+        updateMicrocode: true,
+      },
+    },
+  },
   musnix+: {
     kernel+: {
       // No hardware of ASRock X570 Phantom Gaming 4, AMD Ryzen 7 3700X 8-Core Processor, 6 cores

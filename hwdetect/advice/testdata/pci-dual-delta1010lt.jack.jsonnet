@@ -30,6 +30,15 @@
       'rcu_nocbs=1-3',
     ],
   },
+  hardware+: {
+    cpu+: {
+      intel+: {
+        // Intel(R) Core(TM)2 Quad CPU Q6600 @ 2.40GHz: its maker's corrections (microcode) are
+        // loaded before anything else runs. Mainboards often have older ones.
+        updateMicrocode: true,
+      },
+    },
+  },
   musnix+: {
     kernel+: {
       // No hardware of Somebody Desktop, Intel(R) Core(TM)2 Quad CPU Q6600 @ 2.40GHz, 4 cores

@@ -19,6 +19,15 @@
       'rcu_nocbs=2-11',
     ],
   },
+  hardware+: {
+    cpu+: {
+      amd+: {
+        // AMD Ryzen 5 5600X 6-Core Processor: its maker's corrections (microcode) are loaded before
+        // anything else runs. Mainboards often have older ones.
+        updateMicrocode: true,
+      },
+    },
+  },
   musnix+: {
     kernel+: {
       // No hardware of Somebody Desktop, AMD Ryzen 5 5600X 6-Core Processor, 6 cores stands against

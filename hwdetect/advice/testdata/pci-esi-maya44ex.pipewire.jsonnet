@@ -19,6 +19,15 @@
       'rcu_nocbs=1-5',
     ],
   },
+  hardware+: {
+    cpu+: {
+      intel+: {
+        // Intel(R) Core(TM) i5-8400 CPU @ 2.80GHz: its maker's corrections (microcode) are loaded
+        // before anything else runs. Mainboards often have older ones.
+        updateMicrocode: true,
+      },
+    },
+  },
   musnix+: {
     kernel+: {
       // No hardware of Somebody Desktop, Intel(R) Core(TM) i5-8400 CPU @ 2.80GHz, 6 cores stands

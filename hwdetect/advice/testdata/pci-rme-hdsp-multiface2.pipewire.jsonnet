@@ -18,6 +18,15 @@
       'rcu_nocbs=4-39',
     ],
   },
+  hardware+: {
+    cpu+: {
+      intel+: {
+        // Intel(R) Xeon(R) CPU E5-2690 v2 @ 3.00GHz: its maker's corrections (microcode) are loaded
+        // before anything else runs. Mainboards often have older ones.
+        updateMicrocode: true,
+      },
+    },
+  },
   musnix+: {
     kernel+: {
       // No hardware of Somebody Workstation, Intel(R) Xeon(R) CPU E5-2690 v2 @ 3.00GHz, 20 cores

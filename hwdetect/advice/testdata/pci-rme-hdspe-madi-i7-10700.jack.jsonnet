@@ -16,6 +16,15 @@
       'rcu_nocbs=2-7',
     ],
   },
+  hardware+: {
+    cpu+: {
+      intel+: {
+        // Intel(R) Core(TM) i7-10700 CPU @ 2.90GHz: its maker's corrections (microcode) are loaded
+        // before anything else runs. Mainboards often have older ones.
+        updateMicrocode: true,
+      },
+    },
+  },
   musnix+: {
     kernel+: {
       // No hardware of Somebody Desktop, Intel(R) Core(TM) i7-10700 CPU @ 2.90GHz, 8 cores stands

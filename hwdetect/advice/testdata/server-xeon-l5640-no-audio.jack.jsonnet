@@ -20,6 +20,15 @@
       'rcu_nocbs=4-23',
     ],
   },
+  hardware+: {
+    cpu+: {
+      intel+: {
+        // Intel(R) Xeon(R) CPU L5640 @ 2.27GHz: its maker's corrections (microcode) are loaded
+        // before anything else runs. Mainboards often have older ones.
+        updateMicrocode: true,
+      },
+    },
+  },
   musnix+: {
     kernel+: {
       // No hardware of Dell Inc. PowerEdge R710, Intel(R) Xeon(R) CPU L5640 @ 2.27GHz, 12 cores

@@ -21,6 +21,15 @@
       'rcu_nocbs=1-3',
     ],
   },
+  hardware+: {
+    cpu+: {
+      intel+: {
+        // Intel(R) N100: its maker's corrections (microcode) are loaded before anything else runs.
+        // Mainboards often have older ones.
+        updateMicrocode: true,
+      },
+    },
+  },
   musnix+: {
     kernel+: {
       // No hardware of CHUWI GemiBook XPro, Intel(R) N100, 4 cores stands against Debian's

@@ -20,6 +20,13 @@
     ],
   },
   hardware+: {
+    cpu+: {
+      intel+: {
+        // Intel(R) Core(TM) Ultra 7 358H: its maker's corrections (microcode) are loaded before
+        // anything else runs. Mainboards often have older ones.
+        updateMicrocode: true,
+      },
+    },
     // Drivers asked for firmware that was not there: intel/sof, intel/sof-ipc4/ptl/sof-ptl.ri.
     // Sound device (8086:e428) at 0000:00:1f.3 has a DSP (class 0x040100), which makes no sound
     // without its firmware.

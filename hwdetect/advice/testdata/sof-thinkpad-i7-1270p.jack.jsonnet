@@ -21,6 +21,13 @@
     ],
   },
   hardware+: {
+    cpu+: {
+      intel+: {
+        // 12th Gen Intel(R) Core(TM) i7-1270P: its maker's corrections (microcode) are loaded
+        // before anything else runs. Mainboards often have older ones.
+        updateMicrocode: true,
+      },
+    },
     // Sound device (8086:51c8) at 0000:00:1f.3 has a DSP (class 0x040380), which makes no sound
     // without its firmware.
     enableRedistributableFirmware: true,

@@ -21,6 +21,15 @@
       'rcu_nocbs=4-15',
     ],
   },
+  hardware+: {
+    cpu+: {
+      intel+: {
+        // Intel(R) Core(TM) i9-9900K CPU @ 3.60GHz: its maker's corrections (microcode) are loaded
+        // before anything else runs. Mainboards often have older ones.
+        updateMicrocode: true,
+      },
+    },
+  },
   musnix+: {
     kernel+: {
       // No hardware of Somebody Desktop, Intel(R) Core(TM) i9-9900K CPU @ 3.60GHz, 8 cores stands

@@ -22,6 +22,15 @@
       // wakes up; this keeps it awake.
       + 'options snd_hda_intel power_save=0 power_save_controller=N\n',
   },
+  hardware+: {
+    cpu+: {
+      amd+: {
+        // AMD GX-217GA SOC with Radeon(tm) HD Graphics: its maker's corrections (microcode) are
+        // loaded before anything else runs. Mainboards often have older ones.
+        updateMicrocode: true,
+      },
+    },
+  },
   musnix+: {
     kernel+: {
       // No hardware of Hewlett-Packard HP t620 Dual Core TC, AMD GX-217GA SOC with Radeon(tm) HD

@@ -19,6 +19,15 @@
       'rcu_nocbs=2-7',
     ],
   },
+  hardware+: {
+    cpu+: {
+      intel+: {
+        // 11th Gen Intel(R) Core(TM) i7-1165G7 @ 2.80GHz: its maker's corrections (microcode) are
+        // loaded before anything else runs. Mainboards often have older ones.
+        updateMicrocode: true,
+      },
+    },
+  },
   musnix+: {
     kernel+: {
       // No hardware of Somebody Laptop, 11th Gen Intel(R) Core(TM) i7-1165G7 @ 2.80GHz, 4 cores

@@ -15,6 +15,15 @@
       'rcu_nocbs=4-31',
     ],
   },
+  hardware+: {
+    cpu+: {
+      amd+: {
+        // AMD Ryzen 9 7950X 16-Core Processor: its maker's corrections (microcode) are loaded
+        // before anything else runs. Mainboards often have older ones.
+        updateMicrocode: true,
+      },
+    },
+  },
   musnix+: {
     kernel+: {
       // No hardware of Somebody Desktop, AMD Ryzen 9 7950X 16-Core Processor, 16 cores stands

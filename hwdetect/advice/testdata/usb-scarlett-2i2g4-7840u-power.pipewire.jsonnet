@@ -25,6 +25,15 @@
       'rcu_nocbs=4-15',
     ],
   },
+  hardware+: {
+    cpu+: {
+      amd+: {
+        // AMD Ryzen 7 PRO 7840U w/ Radeon 780M Graphics: its maker's corrections (microcode) are
+        // loaded before anything else runs. Mainboards often have older ones.
+        updateMicrocode: true,
+      },
+    },
+  },
   musnix+: {
     kernel+: {
       // No hardware of LENOVO 21K5, AMD Ryzen 7 PRO 7840U w/ Radeon 780M Graphics, 8 cores stands

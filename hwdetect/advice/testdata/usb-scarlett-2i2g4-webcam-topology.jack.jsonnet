@@ -24,6 +24,15 @@
       'rcu_nocbs=4-15',
     ],
   },
+  hardware+: {
+    cpu+: {
+      amd+: {
+        // AMD Ryzen 7 7700X 8-Core Processor: its maker's corrections (microcode) are loaded before
+        // anything else runs. Mainboards often have older ones.
+        updateMicrocode: true,
+      },
+    },
+  },
   musnix+: {
     kernel+: {
       // No hardware of Somebody Desktop, AMD Ryzen 7 7700X 8-Core Processor, 8 cores stands against

@@ -23,6 +23,15 @@
       'rcu_nocbs=4-31',
     ],
   },
+  hardware+: {
+    cpu+: {
+      amd+: {
+        // AMD Ryzen 9 9950X3D 16-Core Processor: its maker's corrections (microcode) are loaded
+        // before anything else runs. Mainboards often have older ones.
+        updateMicrocode: true,
+      },
+    },
+  },
   musnix+: {
     kernel+: {
       // No hardware of ASUSTeK COMPUTER INC. ROG STRIX X870E-E GAMING WIFI7 R2, AMD Ryzen 9 9950X3D

@@ -41,6 +41,15 @@
       'rcu_nocbs=4-31',
     ],
   },
+  hardware+: {
+    cpu+: {
+      amd+: {
+        // AMD Ryzen 9 9950X3D 16-Core Processor: its maker's corrections (microcode) are loaded
+        // before anything else runs. Mainboards often have older ones.
+        updateMicrocode: true,
+      },
+    },
+  },
   musnix+: {
     kernel+: {
       // NVIDIA (10de:2704): the maker's own modules refuse to be built for PREEMPT_RT, so the stock

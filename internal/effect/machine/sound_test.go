@@ -54,6 +54,8 @@ func TestSoundOptionsReachTheSystem(t *testing.T) {
 		{"boot.blacklistedKernelModules", "{ boot+: { blacklistedKernelModules+: ['firewire_ohci'] } }", []string{"etc/modprobe.d/reprise.conf", "\nblacklist firewire_ohci\n"}, nil, nil},
 		{"boot.extraModprobeConfig", "{ boot+: { extraModprobeConfig+: 'options snd_hda_intel power_save=0\\n' } }", []string{"\noptions snd_hda_intel power_save=0\n"}, nil, nil},
 		{"boot.kernel.sysctl", "{ boot+: { kernel+: { sysctl+: { 'vm.dirty_bytes': 52428800 } } } }", []string{"\nvm.dirty_bytes = 52428800\n"}, nil, nil},
+		{"hardware.cpu.amd.updateMicrocode", "{ hardware+: { cpu+: { amd+: { updateMicrocode: true } } } }", nil, nil, []string{"amd64-microcode"}},
+		{"hardware.cpu.intel.updateMicrocode", "{ hardware+: { cpu+: { intel+: { updateMicrocode: true } } } }", nil, nil, []string{"intel-microcode"}},
 		{"musnix.kernel.realtime", "{ musnix+: { kernel+: { realtime: true } } }", nil, nil, []string{"linux-image-rt-amd64"}},
 		{"musnix.soundcardPciId", "{ musnix+: { soundcardPciId: '0000:03:04.0' } }",
 			[]string{"etc/systemd/system/multi-user.target.wants/pci-latency.service", "ExecStart=/usr/bin/setpci -v -s 0000:03:04.0 latency_timer=ff\n"}, nil, []string{"pciutils"}},
