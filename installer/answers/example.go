@@ -3,7 +3,9 @@ package answers
 // Example is a file of answers with all that can be said in it.
 const Example = `// Answers for the installer: nobody has to press a key. Put this file as
 // reprise.answers.json on the stick, or on any stick with the label
-// REPRISEDATA; or name its address on the kernel line: reprise.answers=URL.
+// REPRISEDATA; or name its address on the kernel line: reprise.answers=URL,
+// by https, or with reprise.answers.sha256=. {mac} in it is the address of the
+// network card, as 52-54-00-12-34-56.
 //
 //   reprise answers check reprise.answers.json
 //
