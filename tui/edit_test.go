@@ -110,3 +110,18 @@ func TestTalkEditsOutside(t *testing.T) {
 		t.Errorf("the file begins %.40q", got)
 	}
 }
+
+// TestEditorMovesSideways shows the ends of all lines when the cursor goes to
+// the end of one.
+func TestEditorMovesSideways(t *testing.T) {
+	e := newEditor("// a line that is longer than the screen\nshort\n// another that is longer than it\n")
+	rows, _, _ := e.show(20, 5)
+	if got, want := strings.Join(rows, "\n"), "1 // a line that is>\n2 short\n3 // another that i>"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	e.key(key("end"), 5)
+	rows, x, y := e.show(20, 5)
+	if got, want := strings.Join(rows, "\n"), "1 r than the screen\n2 \n3 er than it"; got != want || x != 19 || y != 0 {
+		t.Errorf("%q, cursor at %d,%d, want %q", got, x, y, want)
+	}
+}

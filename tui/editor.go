@@ -150,20 +150,22 @@ func (e *editor) join(row int) {
 }
 
 // show returns the rows that height lines have room for, and where the cursor
-// is in them.
+// is in them. A row that goes on ends in >.
 func (e *editor) show(width, height int) (rows []string, column, row int) {
 	e.top = max(min(e.top, e.row), e.row-height+1)
 	e.top = max(0, min(e.top, len(e.lines)-height))
 	digits := len(fmt.Sprint(len(e.lines)))
+	room := width - digits - 1
+	from := e.lines[e.row].left(room) // all rows are moved as far as that of the cursor
 	for n := e.top; n < min(e.top+height, len(e.lines)); n++ {
-		number := fmt.Sprintf("%*d ", digits, n+1)
-		at := *e.lines[n]
-		if n != e.row {
-			at.at = 0
+		runes := e.lines[n].runes
+		shown := string(runes[min(from, len(runes)):])
+		if ansi.StringWidth(shown) > room {
+			shown = ansi.Truncate(shown, room-1, "") + ">"
 		}
-		shown, x := at.show(width-len(number), false)
+		number := fmt.Sprintf("%*d ", digits, n+1)
 		if n == e.row {
-			column, row = ansi.StringWidth(number)+x, n-e.top
+			column, row = ansi.StringWidth(number)+ansi.StringWidth(string(runes[from:e.lines[n].at])), n-e.top
 		}
 		rows = append(rows, number+shown)
 	}

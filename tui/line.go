@@ -82,6 +82,20 @@ func (l *line) key(k tea.KeyPressMsg) bool {
 	return true
 }
 
+// left is how many characters do not fit before the cursor in width columns.
+func (l *line) left(width int) int {
+	from := l.at
+	for columns := 0; from > 0; from-- { // from the cursor back: a line may be long
+		if columns += ansi.StringWidth(string(l.runes[from-1])); columns > width-1 {
+			break
+		}
+	}
+	for from < l.at && ansi.StringWidth(string(l.runes[from:l.at])) > width-1 {
+		from++ // signs that are wider together
+	}
+	return from
+}
+
 // show is the part of the line around the cursor that width columns have room
 // for, and the column of the cursor in it. hidden shows a star for each
 // character.
@@ -90,9 +104,6 @@ func (l *line) show(width int, hidden bool) (shown string, column int) {
 	if hidden {
 		runes = []rune(strings.Repeat("*", len(l.runes)))
 	}
-	from := 0
-	for ansi.StringWidth(string(runes[from:l.at])) > width-1 {
-		from++
-	}
+	from := (&line{runes, l.at}).left(width)
 	return ansi.Truncate(string(runes[from:]), width, ""), ansi.StringWidth(string(runes[from:l.at]))
 }

@@ -104,7 +104,7 @@ func (i *installation) actions() tui.Actions {
 	return tui.Actions{
 		Look: func(ctx context.Context) (tui.Looked, error) {
 			disks, err := i.disksNow(ctx)
-			if users == nil {
+			if len(users) == 0 {
 				users = i.people(ctx)
 			}
 			return tui.Looked{Facts: i.facts, Disks: disks, Users: users}, err
