@@ -3,7 +3,7 @@
 # need Go, make and a kernel with user namespaces, and set up all else themselves.
 
 GO      ?= go
-PROFILE ?= live-rig
+PROFILE ?= studio
 OUT     ?= $(PROFILE).iso
 # A Debian mirror; without one the machine's apt sources say where it is.
 MIRROR  ?=
