@@ -23,7 +23,7 @@ func TestCompareFirstScreen(t *testing.T) {
 			{"the rescue shell", strings.Repeat(menuDown, 3) + menuEnter, "rescue:/# "},
 			{"the installer's first screen", menuEnter, "Install reprise"},
 		} {
-			m := boot(t, vm.Options{Disks: []vm.Disk{{Path: iso, Bus: vm.USB}}, Firmware: vm.BIOS, Accel: vm.TCG})
+			m := boot(t, vm.Options{Disks: []vm.Disk{{Path: iso, Bus: vm.USB}}, Firmware: vm.BIOS, Accel: vm.TCG, NoReboot: true})
 			wait := func(text string) {
 				t.Helper()
 				if err := m.Expect(text, bootLimit); err != nil {
