@@ -121,7 +121,7 @@ func (x *terminal) screen() string {
 // wait waits until the screen shows text.
 func (x *terminal) wait(text string) {
 	x.t.Helper()
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if strings.Contains(x.screen(), text) {
 			return
 		}
