@@ -84,7 +84,8 @@ func (b *boot) opened(d blockdev.Device) (string, error) {
 
 // unlock asks for the passphrase on every console until one opens the device.
 func (b *boot) unlock(d blockdev.Device, node string) (*luks.Volume, error) {
-	b.log.printf(logInfo, "stage 1 asks for the passphrase of %s", node)
+	room, _ := freeMemory()
+	b.log.printf(logInfo, "stage 1 asks for the passphrase of %s, %d MiB of memory are free", node, room>>20)
 	defer quietConsole()()
 	// Keyboards, too, and those that are plugged in now.
 	defer b.attend()()
