@@ -333,7 +333,7 @@ func (m *box) boots(t *testing.T, more ...rigCheck) {
 	}
 	defer client.Close()
 	for _, check := range slices.Concat(rigChecks, firmwareChecks[m.firmware], installedChecks, more,
-		insideChecks[fmt.Sprint(m.answers["fileSystem"])], insideChecks[fmt.Sprint(m.answers["encryption"])],
+		insideChecks[fmt.Sprint(m.answers["fileSystem"])], insideChecks[fmt.Sprint(m.answers["encryption"])], insideChecks[fmt.Sprint("measure ", m.answers["measure"])],
 		[]rigCheck{check("its name", "cat /proc/sys/kernel/hostname", fmt.Sprint(m.answers["host"]))}) {
 		if slices.Contains(notInstalled, check.what) {
 			continue
@@ -356,6 +356,10 @@ var insideChecks = map[string][]rigCheck{
 	"btrfs": {
 		check("the store verifies", storeVerifies, "0"), has("the disk has a btrfs", "findmnt -n -o FSTYPE /var", "btrfs"),
 		check("the btrfs is whole", "sudo -n dmesg | grep -ci 'btrfs.*error' || true", "0"),
+	},
+	"measure 2": {
+		check("what was measured is a comment", "grep -Ec '^// (Latency, measured 20|This is a virtual machine )' /etc/reprise/configuration.jsonnet", "2"),
+		has("and a file", "cat /etc/reprise/reprise.measured.json", `"seconds":2,"wanted":2`),
 	},
 	"luks2": {check("the store verifies", storeVerifies, "0"), has("the root is encrypted", "lsblk -nro TYPE", "crypt")},
 }
@@ -382,7 +386,7 @@ func TestInstall(t *testing.T) {
 		rare    bool
 	}{
 		{"Secure Boot, CD, NVMe, encrypted", box{firmware: vm.SecureBoot, bus: vm.NVMe}, map[string]any{"encryption": "luks2", "passphraseFile": "passphrase.txt"}, false},
-		{"BIOS, USB, SATA, answers beside, btrfs", box{firmware: vm.BIOS, own: true, bus: vm.SATA}, map[string]any{"fileSystem": "btrfs"}, false},
+		{"BIOS, USB, SATA, answers beside, btrfs", box{firmware: vm.BIOS, own: true, bus: vm.SATA}, map[string]any{"fileSystem": "btrfs", "measure": 2}, false},
 		{"UEFI, USB, USB", box{firmware: vm.UEFI, usb: true, bus: vm.USB}, nil, true},
 		{"UEFI, CD, virtio, btrfs, encrypted", box{firmware: vm.UEFI, bus: vm.Virtio},
 			map[string]any{"fileSystem": "btrfs", "encryption": "luks2", "passphraseFile": "passphrase.txt"}, true},
