@@ -68,11 +68,10 @@ type Header struct {
 	UUID  string
 	Label string
 
-	segment  segment
-	digests  []digest
-	slots    []slot // in the order in which to try them
-	requires []string
-	second   bool // the first header could not be used
+	segment segment
+	digests []digest
+	slots   []slot // in the order in which to try them
+	second  bool   // the first header could not be used
 }
 
 // Damaged says that the first header could not be used, and the second was.

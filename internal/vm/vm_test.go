@@ -258,7 +258,7 @@ func TestCommand(t *testing.T) {
 		Disks:    []Disk{{Path: "/a.img"}, {Path: "/b.img", Bus: NVMe, Serial: "N1", Keep: true}, {Path: "/c.img", Bus: USB}, {Path: "/d.img", Bus: SATA}},
 		Firmware: SecureBoot, ISO: "/e.iso", NoReboot: true, Args: []string{"-device", "i6300esb"},
 	}.withDefaults()
-	argv, binds := o.command("/tmp/dir")
+	argv, _ := o.command("/tmp/dir")
 	got := strings.Join(argv, " ")
 	for _, want := range []string{
 		"-machine q35,smm=on -accel tcg,thread=single", "-m 1024 -smp 2", "hostfwd=tcp:127.0.0.1:0-:22",
@@ -277,7 +277,7 @@ func TestCommand(t *testing.T) {
 		t.Errorf("the guest has a time of its own: %s", got)
 	}
 	o.ISOBus, o.ISOFirst, o.OwnTime, o.Disks[2].Removable, o.Disks[1].Log = SCSI, true, true, true, "/n.log"
-	argv, binds = o.command("/tmp/dir")
+	argv, binds := o.command("/tmp/dir")
 	for _, want := range []string{
 		"-device virtio-scsi-pci,id=cdbus -device scsi-cd,bus=cdbus.0,drive=cd,bootindex=0", "bootindex=3,removable=on", "-icount shift=2",
 		`-blockdev {"driver":"blklogwrites","node-name":"disk1",`, `"filename":"/vm-disk1"}},"log":{"driver":"raw","file":{"driver":"file","filename":"/vm-log1"}}} -device nvme,drive=disk1`,
