@@ -256,7 +256,7 @@ var rigChecks = []rigCheck{
 	check("the user may hold the processors awake", "test -w /dev/cpu_dma_latency && echo yes", "yes"),
 	check("jackd runs as a user service", "systemctl --user is-active jackd.service", "active"),
 	has("jackd is of the dummy driver", "ps -C jackd -o args= | head -1", "dummy"),
-	has("a thread of jackd is under SCHED_FIFO", "ps -L -C jackd -o cls=,rtprio= | sort -u", "FF"),
+	has("a thread of jackd is under SCHED_FIFO", "timeout 120 sh -c 'until ps -L -C jackd -o cls=,rtprio= | sort -u | grep FF; do sleep 1; done'", "FF"),
 	check("a client can reach jackd", "timeout 60 jack_lsp | grep -c system:playback", "2"),
 	check("the root file system is read-only", "touch /x /usr/x /etc/x 2>&1 | grep -c 'Read-only'", "3"),
 	has("DHCP gave an address", "ip -4 -o addr show scope global", "10.0.2."),
