@@ -54,8 +54,7 @@ type Job struct {
 	// Again does every step even when the journal says that this very plan
 	// was carried out to its end.
 	Again bool
-	// Timeout is how long the boot menu stays, in seconds; 0 is what package
-	// bootentry has.
+	// Timeout is how long the boot menu stays, in seconds; 0 shows none.
 	Timeout int
 	// Log is where the full log is: "/run/reprise/install.log". Messages name
 	// it, and an installed machine has a copy at LogFile.

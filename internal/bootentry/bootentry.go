@@ -75,12 +75,9 @@ type Generation struct {
 // Options are what all entries of a disk share.
 type Options struct {
 	RootPARTUUID string // GUID of the root partition, lower case
-	Timeout      int    // seconds that the menu stays; 0 means DefaultTimeout
+	Timeout      int    // seconds that the menu stays; 0 shows none
 	Editor       bool   // let whoever stands at the keyboard change the kernel line
 }
-
-// DefaultTimeout is in seconds.
-const DefaultTimeout = 3
 
 // A File is one file on the ESP.
 type File struct {

@@ -14,7 +14,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-var options = Options{RootPARTUUID: "1d3cbb3f-bc24-8983-a395-9507cf9c8869"}
+var options = Options{RootPARTUUID: "1d3cbb3f-bc24-8983-a395-9507cf9c8869", Timeout: 3}
 
 func generation(n, tries int) Generation {
 	return Generation{
@@ -33,8 +33,9 @@ func TestFiles(t *testing.T) {
 		generations []Generation
 		options     Options
 	}{
-		"one":   {[]Generation{generation(1, 0)}, options},
-		"trial": {[]Generation{generation(2, 0), dated, generation(1, 0)}, Options{RootPARTUUID: options.RootPARTUUID, Timeout: 10, Editor: true}},
+		"one":    {[]Generation{generation(1, 0)}, options},
+		"trial":  {[]Generation{generation(2, 0), dated, generation(1, 0)}, Options{RootPARTUUID: options.RootPARTUUID, Timeout: 10, Editor: true}},
+		"silent": {[]Generation{generation(1, 0)}, Options{RootPARTUUID: options.RootPARTUUID}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			files, err := Files(c.generations, c.options)

@@ -2,7 +2,6 @@ package bootentry
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -40,7 +39,7 @@ if [ -n "$good" ]; then
 fi
 if [ -n "$trial" ]; then
   set now=
-`, cmp.Or(o.Timeout, DefaultTimeout), fallback(newestFirst))
+`, o.Timeout, fallback(newestFirst))
 	for left := 1; left <= MaxTries; left++ {
 		fmt.Fprintf(&b, "  if [ \"$left\" = %d ]; then set now=%d; fi\n", left, left-1)
 	}

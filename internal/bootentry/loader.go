@@ -1,7 +1,6 @@
 package bootentry
 
 import (
-	"cmp"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -12,7 +11,7 @@ func loaderConf(o Options) []byte {
 	if o.Editor {
 		editor = "yes"
 	}
-	return fmt.Appendf(nil, "timeout %d\ndefault reprise-*\nconsole-mode keep\neditor %s\n", cmp.Or(o.Timeout, DefaultTimeout), editor)
+	return fmt.Appendf(nil, "timeout %d\ndefault reprise-*\nconsole-mode keep\neditor %s\n", o.Timeout, editor)
 }
 
 // EntryName is the file name of g's entry: reprise-2.conf, or reprise-2+3.conf
