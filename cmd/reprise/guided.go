@@ -107,7 +107,7 @@ func (i *installation) actions() tui.Actions {
 			if len(users) == 0 {
 				users = i.people(ctx)
 			}
-			return tui.Looked{Facts: i.facts, Disks: disks, Users: users}, err
+			return tui.Looked{Facts: i.facts.Load(), Disks: disks, Users: users}, err
 		},
 		Plan: i.plan,
 		Files: func(ctx context.Context, p *plan.Plan) (map[string][]byte, error) {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"reprise/hwdetect"
@@ -42,8 +43,8 @@ const (
 type installation struct {
 	medium  stage1.Medium
 	carried *plan.Medium
-	facts   *hwdetect.Facts
-	tools   *installer.Chroot // nil until needed
+	facts   atomic.Pointer[hwdetect.Facts] // as last looked at: screens look again at any moment
+	tools   *installer.Chroot              // nil until needed
 	sink    progress.Sink
 
 	mu      sync.Mutex                // of what follows: screens ask at any moment
@@ -62,7 +63,7 @@ func openInstallation(m stage1.Medium) (*installation, error) {
 		return nil, err
 	}
 	i := &installation{medium: m, carried: carried, sink: progress.Discard}
-	i.facts, err = i.look(context.Background())
+	_, err = i.disksNow(context.Background())
 	return i, err
 }
 
@@ -91,7 +92,7 @@ func (i *installation) look(ctx context.Context) (*hwdetect.Facts, error) {
 
 // disks lists the disks, that of the medium marked.
 func (i *installation) disks() []plan.Disk {
-	return plan.DisksOf(i.facts, strings.TrimPrefix(i.medium.Disk, "/dev/"))
+	return plan.DisksOf(i.facts.Load(), strings.TrimPrefix(i.medium.Disk, "/dev/"))
 }
 
 func (i *installation) disksNow(ctx context.Context) ([]plan.Disk, error) {
@@ -99,13 +100,13 @@ func (i *installation) disksNow(ctx context.Context) ([]plan.Disk, error) {
 	if err != nil {
 		return nil, err
 	}
-	i.facts = facts
+	i.facts.Store(facts)
 	return i.disks(), nil
 }
 
 // plan decides the installation that a asks for.
 func (i *installation) plan(ctx context.Context, a answers.Answers) (*plan.Plan, error) {
-	r := plan.Request{Answers: a, Machine: plan.MachineOf(i.facts, machineClock(os.DirFS("/"), time.Now())), Disks: i.disks(), Medium: i.carried, Compose: true}
+	r := plan.Request{Answers: a, Machine: plan.MachineOf(i.facts.Load(), machineClock(os.DirFS("/"), time.Now())), Disks: i.disks(), Medium: i.carried, Compose: true}
 	r.Machine.MACs = firstMAC(r.Machine.MACs)
 	var advised advice.Advice
 	if s := i.carried.System(a.Profile); s != nil {
@@ -184,7 +185,7 @@ func (i *installation) advise(ctx context.Context, s *plan.System) (advice.Advic
 	if err != nil {
 		return advice.Advice{}, err
 	}
-	return advice.Advise(i.facts, wantsOf(cfg, l)), nil
+	return advice.Advise(i.facts.Load(), wantsOf(cfg, l)), nil
 }
 
 // evaluated is the configuration of a carried system. Nobody may change it.

@@ -104,7 +104,8 @@ func TestEveryMachine(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					i := &installation{medium: base.medium, carried: about, facts: facts, systems: map[string]*config.Config{s.Name: cfg}}
+					i := &installation{medium: base.medium, carried: about, systems: map[string]*config.Config{s.Name: cfg}}
+					i.facts.Store(facts)
 					written, err := i.configuration(t.Context(), &plan.Plan{System: s.Name, Host: "box", Answers: a})
 					if err != nil {
 						t.Fatal(err)

@@ -82,7 +82,7 @@ func (i *installation) tryMeasure(ctx context.Context, now time.Time, seconds in
 	if err := measure.MayMeasure(); err != nil {
 		return nil, err
 	}
-	if i.facts == nil {
+	if i.facts.Load() == nil {
 		return nil, errors.New("the machine was not looked at")
 	}
 	if err := i.openTools(); err != nil {
@@ -90,7 +90,7 @@ func (i *installation) tryMeasure(ctx context.Context, now time.Time, seconds in
 	}
 	o := measure.Options{
 		Program: chrooted(i.tools), Sys: os.DirFS("/sys"), Seconds: seconds, Watch: watch,
-		Read: filepath.Join(i.medium.Dir, mediumStore), ReadName: "the medium", About: aboutMachine(i.facts, now),
+		Read: filepath.Join(i.medium.Dir, mediumStore), ReadName: "the medium", About: aboutMachine(i.facts.Load(), now),
 	}
 	if s := i.carried.System(profile); s != nil {
 		advised, err := i.advise(ctx, s)

@@ -52,9 +52,9 @@ func (i *installation) keepReport(text string) (place string, err error) {
 func (i *installation) tellReport(out io.Writer, failure error) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "reprise: a report of an installation that failed\n\n%v\n\n", failure)
-	if i.facts != nil {
-		b.WriteString(advice.Advise(i.facts, advice.Wants{}).Text())
-		if err := i.facts.WritePage(&b); err != nil {
+	if i.facts.Load() != nil {
+		b.WriteString(advice.Advise(i.facts.Load(), advice.Wants{}).Text())
+		if err := i.facts.Load().WritePage(&b); err != nil {
 			fmt.Fprintf(&b, "%v\n", err)
 		}
 	}
