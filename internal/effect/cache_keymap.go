@@ -21,7 +21,7 @@ func ConsoleKeymap() Effect {
 	}
 	return Effect{
 		Name:   "console-keymap",
-		Needed: func(cfg *config.Config, _ *Contents) bool { return cfg.Console.KeyMap != "us" },
+		Needed: func(cfg *config.Config, _ *Contents) bool { return cfg.Console.KeyMap != "us" && cfg.Console.KeyMap != "" },
 		Reads:  func(*config.Config, *Contents) []string { return []string{"console-data"} },
 		// loadkeys has a shell call gzip.
 		Tools: func(*Contents) []string { return []string{"kbd", "gzip", "dash"} },
