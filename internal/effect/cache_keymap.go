@@ -20,9 +20,11 @@ func ConsoleKeymap() Effect {
 		KeyMap string `json:"keyMap"`
 	}
 	return Effect{
-		Name:   "console-keymap",
-		Needed: func(cfg *config.Config, _ *Contents) bool { return cfg.Console.KeyMap != "us" && cfg.Console.KeyMap != "" },
-		Reads:  func(*config.Config, *Contents) []string { return []string{"console-data"} },
+		Name: "console-keymap",
+		Needed: func(cfg *config.Config, _ *Contents) bool {
+			return cfg.Console.KeyMap != "us" && cfg.Console.KeyMap != ""
+		},
+		Reads: func(*config.Config, *Contents) []string { return []string{"console-data"} },
 		// loadkeys has a shell call gzip.
 		Tools: func(*Contents) []string { return []string{"kbd", "gzip", "dash"} },
 		Spec:  func(cfg *config.Config, _ *Contents) (any, error) { return spec{cfg.Console.KeyMap}, nil },
