@@ -11,8 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"reprise/initrd/blockdev"
 	"reprise/installer/answers"
 	"reprise/internal/diag"
@@ -104,24 +102,13 @@ func candidates(devices []blockdev.Device, disk string) []blockdev.Device {
 	return list
 }
 
-// within mounts the file system of a device for reading, as long as read takes.
-// Nothing is written to it. ok is false when it cannot be mounted.
+// within reads from the file system of a device. ok is false when it cannot be
+// mounted: a partition that cannot be read has no answers.
 func within(d blockdev.Device, read func(dir string) error) (ok bool, err error) {
-	dir, err := os.MkdirTemp("", "reprise-answers-")
-	if err != nil {
-		return false, err
+	if ok, err = Within(d, false, read); !ok {
+		return false, nil
 	}
-	defer os.Remove(dir)
-	const flags = unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
-	options := ""
-	if strings.HasPrefix(d.Type, "ext") {
-		options = "noload" // a journal is not replayed: that would write
-	}
-	if err := unix.Mount("/dev/"+d.Name, dir, d.Type, flags, options); err != nil {
-		return false, nil // a partition that cannot be read has no answers
-	}
-	defer unix.Unmount(dir, unix.MNT_DETACH)
-	return true, read(dir)
+	return true, err
 }
 
 // onDevice looks for answers in the file system of a device.

@@ -131,31 +131,22 @@ func listDevices() ([]blockdev.Device, error) {
 }
 
 // readFrom reads one file of the file system of a device, which stays as it is.
-func readFrom(d blockdev.Device, name string) ([]byte, error) {
-	dir, err := os.MkdirTemp("", "reprise-measured-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.Remove(dir)
-	options := ""
-	if strings.HasPrefix(d.Type, "ext") {
-		options = "noload" // a journal is not replayed: that would write
-	}
-	if err := unix.Mount("/dev/"+d.Name, dir, d.Type, unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, options); err != nil {
-		return nil, &os.PathError{Op: "mount", Path: "/dev/" + d.Name, Err: err}
-	}
-	defer unix.Unmount(dir, unix.MNT_DETACH)
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close()
-	info, err := root.Lstat(name)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() || info.Size() > latency.MaxFile {
-		return nil, fmt.Errorf("%q is no file of at most %d bytes", name, latency.MaxFile)
-	}
-	return root.ReadFile(name)
+func readFrom(d blockdev.Device, name string) (data []byte, err error) {
+	_, err = installer.Within(d, false, func(dir string) error {
+		root, err := os.OpenRoot(dir)
+		if err != nil {
+			return err
+		}
+		defer root.Close()
+		info, err := root.Lstat(name)
+		if err != nil {
+			return err
+		}
+		if !info.Mode().IsRegular() || info.Size() > latency.MaxFile {
+			return fmt.Errorf("%q is no file of at most %d bytes", name, latency.MaxFile)
+		}
+		data, err = root.ReadFile(name)
+		return err
+	})
+	return data, err
 }

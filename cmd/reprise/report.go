@@ -4,10 +4,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"reprise/hwdetect/advice"
 	"reprise/initrd/blockdev"
@@ -82,17 +81,8 @@ func sticks(devices []blockdev.Device, disk string) []blockdev.Device {
 
 // writeOn writes one file to the file system of a device that is not mounted.
 func writeOn(d blockdev.Device, name string, data []byte) error {
-	dir, err := os.MkdirTemp("", "reprise-report-")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(dir)
-	if err := unix.Mount("/dev/"+d.Name, dir, d.Type, unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
-		return &os.PathError{Op: "mount", Path: "/dev/" + d.Name, Err: err}
-	}
-	err = atomicfile.WriteBytes(dir+"/"+name, 0o644, data)
-	if unmounted := unix.Unmount(dir, 0); err == nil {
-		err = unmounted
-	}
+	_, err := installer.Within(d, true, func(dir string) error {
+		return atomicfile.WriteBytes(filepath.Join(dir, name), 0o644, data)
+	})
 	return err
 }
