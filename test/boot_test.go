@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/crypto/ssh"
+
 	"reprise/internal/vm"
 )
 
@@ -78,6 +80,25 @@ func boot(t *testing.T, o vm.Options) *vm.Machine {
 	return m
 }
 
+// keeps holds a machine that somebody is logged in on to checks.
+func keeps(ctx context.Context, t *testing.T, client *ssh.Client, checks []rigCheck) {
+	t.Helper()
+	for _, check := range checks {
+		got, err := vm.Output(ctx, client, check.command)
+		if err != nil {
+			t.Errorf("%s: %v", check.command, err)
+		}
+		if got = strings.TrimSpace(got); !check.good(got) {
+			t.Errorf("%s\n  %s\n  says %q, want %s", check.what, check.command, got, check.want)
+		}
+	}
+}
+
+// without leaves out the checks with these names.
+func without(checks []rigCheck, names []string) []rigCheck {
+	return slices.DeleteFunc(checks, func(c rigCheck) bool { return slices.Contains(names, c.what) })
+}
+
 // TestBoot boots the live-rig under each firmware and checks what the rig
 // promises, from inside, over ssh.
 func TestBoot(t *testing.T) {
@@ -97,19 +118,7 @@ func TestBoot(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer client.Close()
-			say := func(command string) string {
-				t.Helper()
-				out, err := vm.Output(ctx, client, command)
-				if err != nil {
-					t.Errorf("%s: %v", command, err)
-				}
-				return strings.TrimSpace(out)
-			}
-			for _, check := range append(slices.Clone(rigChecks), firmwareChecks[firmware]...) {
-				if got := say(check.command); !check.good(got) {
-					t.Errorf("%s\n  %s\n  says %q, want %s", check.what, check.command, got, check.want)
-				}
-			}
+			keeps(ctx, t, client, slices.Concat(rigChecks, firmwareChecks[firmware]))
 			if err := m.Shutdown(ctx, 2*time.Minute); err != nil {
 				t.Error(err)
 			}

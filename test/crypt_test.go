@@ -78,15 +78,7 @@ func holds(t *testing.T, m *vm.Machine, checks []rigCheck) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	for _, c := range checks {
-		got, err := vm.Output(ctx, client, c.command)
-		if err != nil {
-			t.Errorf("%s: %v", c.command, err)
-		}
-		if got = strings.TrimSpace(got); !c.good(got) {
-			t.Errorf("%s\n  %s\n  says %q, want %s", c.what, c.command, got, c.want)
-		}
-	}
+	keeps(ctx, t, client, checks)
 	if err := m.Shutdown(ctx, 2*time.Minute); err != nil {
 		t.Error(err)
 	}

@@ -78,18 +78,7 @@ func TestSession(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	for _, check := range append(slices.Clone(rigChecks), sessionChecks...) {
-		if slices.Contains(notInSession, check.what) {
-			continue
-		}
-		got, err := vm.Output(ctx, client, check.command)
-		if err != nil {
-			t.Errorf("%s: %v", check.command, err)
-		}
-		if got = strings.TrimSpace(got); !check.good(got) {
-			t.Errorf("%s\n  %s\n  says %q, want %s", check.what, check.command, got, check.want)
-		}
-	}
+	keeps(ctx, t, client, without(slices.Concat(rigChecks, sessionChecks), notInSession))
 	if err := m.Shutdown(ctx, 2*time.Minute); err != nil {
 		t.Error(err)
 	}

@@ -7,7 +7,6 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -67,15 +66,7 @@ func TestStudio(t *testing.T) {
 	}
 	defer client.Close()
 	t.Logf("in after %s", time.Since(start).Round(time.Second))
-	for _, check := range studioChecks {
-		got, err := vm.Output(ctx, client, check.command)
-		if err != nil {
-			t.Errorf("%s: %v", check.command, err)
-		}
-		if got = strings.TrimSpace(got); !check.good(got) {
-			t.Errorf("%s\n  %s\n  says %q, want %s", check.what, check.command, got, check.want)
-		}
-	}
+	keeps(ctx, t, client, studioChecks)
 	// A text console has a handful of colours; the greeter's letters are smooth.
 	if n := colours(ctx, t, m); n < 32 {
 		t.Errorf("the screen has %d colours: that is no greeter", n)
