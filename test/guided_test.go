@@ -1,5 +1,3 @@
-//go:build guests
-
 package test
 
 import (

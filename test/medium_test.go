@@ -2,7 +2,9 @@ package test
 
 import (
 	"context"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,21 +15,32 @@ import (
 	"reprise/internal/vm"
 )
 
+// theMedium is built once for all tests. The owner of the rig's key may log in
+// to what it carries.
 var theMedium = sync.OnceValues(func() (string, error) {
+	r, err := theRig()
+	if err != nil {
+		return "", err
+	}
 	dir := filepath.Join(scratch, "medium")
-	return filepath.Join(dir, "live-rig.iso"), os.Mkdir(dir, 0o755)
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return "", err
+	}
+	iso := filepath.Join(dir, "live-rig.iso")
+	out, err := exec.Command(program, "--store", store, "build", "live-rig", "-q", "--authorize", r.keyFile+".pub", "-o", iso).CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("build the medium: %w\n%s", err, out)
+	}
+	return iso, nil
 })
 
-// installMedium is the installation medium of the live-rig, built once for all
-// tests. The owner of the rig's key may log in to what it carries.
+// installMedium is the installation medium of the live-rig.
 func installMedium(t *testing.T) string {
 	t.Helper()
-	r := liveRig(t)
 	iso, err := theMedium()
 	if err != nil {
 		t.Fatal(err)
 	}
-	must(t, buildLimit, "build", "live-rig", "-q", "--authorize", r.keyFile+".pub", "-o", iso)
 	return iso
 }
 

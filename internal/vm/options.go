@@ -165,9 +165,6 @@ func (o Options) command(dir string) (argv []string, binds []Bind) {
 	if o.NoReboot {
 		argv = append(argv, "-no-reboot")
 	}
-	if o.OwnTime && o.Accel == TCG {
-		argv = append(argv, "-icount", "shift="+ownTimeShift)
-	}
 	return append(argv, o.Args...), binds
 }
 
@@ -231,10 +228,6 @@ func absolute(path string) string {
 	}
 	return path
 }
-
-// ownTimeShift gives an instruction 2² ns of the guest's time: a machine of 250
-// million instructions a second, which is about what TCG reaches.
-const ownTimeShift = "2"
 
 // accelArgument is how QEMU is told. TCG runs all processors in one thread:
 // with a thread each, QEMU 10.0 now and then ends in firmware that remaps

@@ -99,7 +99,6 @@ type Options struct {
 	MemoryMiB int      // default 1024
 	CPUs      int      // default 2
 	SSHPort   int      // TCP port on 127.0.0.1 that leads to port 22; 0 for a free one, see Machine.SSHAddr
-	OwnTime   bool     // the guest's clock counts its instructions: where this machine is busy it is slow and never late; TCG alone
 	Window    bool     // show a window with the screen; else there is a screen that nobody sees
 	NoReboot  bool     // a reboot ends the machine
 	LogFile   string   // where the serial line is kept; "" for serial.log in a temporary directory that Close removes

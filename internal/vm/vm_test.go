@@ -276,10 +276,10 @@ func TestCommand(t *testing.T) {
 	if strings.Contains(got, "-icount") {
 		t.Errorf("the guest has a time of its own: %s", got)
 	}
-	o.ISOBus, o.ISOFirst, o.OwnTime, o.Disks[2].Removable, o.Disks[1].Log = SCSI, true, true, true, "/n.log"
+	o.ISOBus, o.ISOFirst, o.Disks[2].Removable, o.Disks[1].Log = SCSI, true, true, "/n.log"
 	argv, binds := o.command("/tmp/dir")
 	for _, want := range []string{
-		"-device virtio-scsi-pci,id=cdbus -device scsi-cd,bus=cdbus.0,drive=cd,bootindex=0", "bootindex=3,removable=on", "-icount shift=2",
+		"-device virtio-scsi-pci,id=cdbus -device scsi-cd,bus=cdbus.0,drive=cd,bootindex=0", "bootindex=3,removable=on",
 		`-blockdev {"driver":"blklogwrites","node-name":"disk1",`, `"filename":"/vm-disk1"}},"log":{"driver":"raw","file":{"driver":"file","filename":"/vm-log1"}}} -device nvme,drive=disk1`,
 	} {
 		if got := strings.Join(argv, " "); !strings.Contains(got, want) {
