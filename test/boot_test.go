@@ -102,8 +102,10 @@ func without(checks []rigCheck, names []string) []rigCheck {
 // TestBoot boots the live-rig under each firmware and checks what the rig
 // promises, from inside, over ssh.
 func TestBoot(t *testing.T) {
+	t.Parallel()
 	for _, firmware := range []vm.Firmware{vm.UEFI, vm.SecureBoot, vm.BIOS} {
 		t.Run(string(firmware), func(t *testing.T) {
+			t.Parallel()
 			r := liveRig(t)
 			m := boot(t, vm.Options{Disks: []vm.Disk{{Path: r.image}}, Firmware: firmware, Accel: vm.TCG})
 			start := time.Now()
@@ -129,6 +131,7 @@ func TestBoot(t *testing.T) {
 // TestStateLasts changes what a machine may change, reboots it, and looks
 // whether it is still there, and whether the disk was left clean.
 func TestStateLasts(t *testing.T) {
+	t.Parallel()
 	r := liveRig(t)
 	// A disk that is larger than the image, as disks are.
 	const more = 1 << 30

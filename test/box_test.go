@@ -2,9 +2,13 @@ package test
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -43,15 +47,27 @@ type box struct {
 	firmware vm.Firmware
 	usb      bool   // the medium is a USB stick; else it is in a CD drive
 	bus      vm.Bus // of the target
-	own      bool   // the answers are on the medium's own stick; else on another
+	answered place  // where the answers are
 	answers  map[string]any
-	memory   int    // MiB; 0 for the default
-	log      string // of the writes to the target; "" for none
+	memory   int      // MiB; 0 for the default
+	args     []string // further ones of QEMU
+	log      string   // of the writes to the target; "" for none
 
 	signer                         ssh.Signer
 	medium, target, foreign, stick string // files
 	before                         string // SHA-256 of foreign
+	line                           string // further words of the kernel line
 }
+
+// A place is where a machine finds its answers.
+type place int
+
+const (
+	onStick    place = iota // labelled REPRISEDATA
+	onMedium                // a partition of the medium's stick
+	onServer                // that the kernel line names
+	withNobody              // there are none: a person sits there
+)
 
 // newBox makes the files of a machine. answers are added to those that every
 // installation has; one that is nil is taken away.
@@ -91,19 +107,51 @@ func (m *box) key() string {
 	return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(m.signer.PublicKey())))
 }
 
-// giveAnswers puts the text on the stick that the machine finds its answers on.
+// giveAnswers puts the text where the machine finds its answers.
 func (m *box) giveAnswers(t *testing.T, text []byte) {
 	t.Helper()
 	files := map[string][]byte{"reprise.answers.json": text}
 	if m.answers["encryption"] == "luks2" {
 		files["passphrase.txt"] = []byte(diskPassphrase + "\n")
 	}
-	if !m.own {
+	switch m.answered {
+	case onStick:
 		m.stick = filepath.Join(m.dir, "stick.img")
 		sparse(t, m.stick, 16<<20)
 		fat(t, m.stick, 0, "REPRISEDATA", files)
-		return
+	case onMedium:
+		m.besideMedium(t, files)
+	case onServer:
+		m.serve(t, text)
 	}
+}
+
+// serve answers who asks for the text over http, which the hash on the kernel
+// line vouches for.
+func (m *box) serve(t *testing.T, text []byte) {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/"+firstMAC+".json" {
+			http.NotFound(w, r)
+			return
+		}
+		_, _ = w.Write(text)
+	}))
+	t.Cleanup(s.Close)
+	_, port, err := net.SplitHostPort(s.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.line = fmt.Sprintf("reprise.answers=http://10.0.2.2:%s/{mac}.json reprise.answers.sha256=%x", port, sha256.Sum256(text))
+}
+
+// firstMAC is the address of QEMU's first network card, as {mac} names it;
+// 10.0.2.2 is this machine, seen from there.
+const firstMAC = "52-54-00-12-34-56"
+
+// besideMedium makes a stick of the medium with a partition for the files.
+func (m *box) besideMedium(t *testing.T, files map[string][]byte) {
+	t.Helper()
 	// What a person does with the room behind the image on a stick: a third
 	// partition.
 	stick := filepath.Join(m.dir, "medium.img")
@@ -190,7 +238,7 @@ func foreignDisk(t *testing.T, file string) {
 // install starts the machine from its medium with an installer in it.
 func (m *box) install(t *testing.T) *vm.Machine {
 	t.Helper()
-	o := vm.Options{Firmware: m.firmware, Accel: vm.TCG, MemoryMiB: m.memory, ISOFirst: true}
+	o := vm.Options{Firmware: m.firmware, Accel: vm.TCG, MemoryMiB: m.memory, ISOFirst: true, Args: m.args}
 	if m.usb {
 		o.Disks = append(o.Disks, vm.Disk{Path: m.medium, Bus: vm.USB, Removable: true, Serial: "MEDIUM"})
 	} else {
@@ -200,7 +248,22 @@ func (m *box) install(t *testing.T) *vm.Machine {
 	if m.stick != "" {
 		o.Disks = append(o.Disks, vm.Disk{Path: m.stick, Bus: vm.USB, Removable: true, Serial: "ANSWERS"})
 	}
-	return boot(t, o)
+	g := boot(t, o)
+	if m.line != "" {
+		// What the guide says: e edits the entry, whose fourth line begins with
+		// linux; Ctrl-X starts it.
+		for _, step := range []struct{ expect, send string }{
+			{"Rescue shell", "e"}, {"setparams", strings.Repeat(menuDown, 3) + "\x05 " + m.line + "\x18"},
+		} {
+			if err := g.Expect(step.expect, bootLimit); err != nil {
+				t.Fatal(err)
+			}
+			if err := g.Send(step.send); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return g
 }
 
 // disks are those of the machine itself.

@@ -183,6 +183,7 @@ func encryptDisk(t *testing.T, image, disk string) {
 // MiB of memory: a wrong passphrase is refused, the right one is taken, and the
 // root grows to the disk through the encryption.
 func TestEncrypted(t *testing.T) {
+	t.Parallel()
 	image := otherRig(t)
 	disk := filepath.Join(t.TempDir(), "disk.img")
 	encryptDisk(t, image, disk)

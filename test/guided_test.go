@@ -126,12 +126,15 @@ const (
 // screenLimit is how long a screen of the installer takes at most.
 const screenLimit = bootLimit / 4
 
+// soundCards are two of QEMU: on the board, and a USB interface.
+var soundCards = []string{"-audiodev", "none,id=silence", "-device", "intel-hda", "-device", "hda-duplex,audiodev=silence",
+	"-device", "qemu-xhci,id=audio", "-device", "usb-audio,bus=audio.0,audiodev=silence"}
+
 // TestGuided goes through the whole installer on the serial line, as a person
 // does who reads each screen before the next key, and boots what came of it.
 func TestGuided(t *testing.T) {
 	t.Parallel()
-	m := newBox(t, box{firmware: vm.UEFI, usb: true, bus: vm.USB}, map[string]any{"host": "by-hand"})
-	m.stick = "" // nobody has answered
+	m := newBox(t, box{firmware: vm.UEFI, usb: true, bus: vm.USB, answered: withNobody, args: soundCards}, map[string]any{"host": "by-hand"})
 	g := m.install(t)
 	s := lookAt(t, g)
 	begun := time.Now()
@@ -148,7 +151,7 @@ func TestGuided(t *testing.T) {
 	s.types(keyEnter)
 	s.shows(screenLimit, "Network (4 of")
 	s.types(keyEnter)
-	s.shows(bootLimit, "This machine (5 of", "QEMU")
+	s.shows(bootLimit, "This machine (5 of", "QEMU", "USB Audio", "HDA Intel")
 	s.types(keyEnter)
 	s.shows(screenLimit, "Profile (6 of", "> (*) live-rig")
 	s.types(keyEnter)
@@ -218,9 +221,8 @@ func chosen(screen, text string) bool {
 // then installs from within that session, with answers that lie in it.
 func TestSessionInstalls(t *testing.T) {
 	t.Parallel()
-	m := newBox(t, box{firmware: vm.BIOS, usb: true, bus: vm.SATA}, map[string]any{"host": "after-a-try"})
+	m := newBox(t, box{firmware: vm.BIOS, usb: true, bus: vm.SATA, answered: withNobody}, map[string]any{"host": "after-a-try"})
 	answers := m.text(t)
-	m.stick = ""
 	g := m.install(t)
 	if err := g.Expect("Rescue shell", bootLimit); err != nil {
 		t.Fatal(err)

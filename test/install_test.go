@@ -22,11 +22,11 @@ func TestInstall(t *testing.T) {
 		rare    bool
 	}{
 		{"Secure Boot, CD, NVMe, encrypted", box{firmware: vm.SecureBoot, bus: vm.NVMe}, map[string]any{"encryption": "luks2", "passphraseFile": "passphrase.txt"}, false},
-		{"BIOS, USB, SATA, answers beside, btrfs", box{firmware: vm.BIOS, own: true, bus: vm.SATA}, map[string]any{"fileSystem": "btrfs", "measure": 2}, false},
+		{"BIOS, USB, SATA, answers beside, btrfs", box{firmware: vm.BIOS, answered: onMedium, bus: vm.SATA}, map[string]any{"fileSystem": "btrfs", "measure": 2}, false},
 		{"UEFI, USB, USB", box{firmware: vm.UEFI, usb: true, bus: vm.USB}, nil, true},
 		{"UEFI, CD, virtio, btrfs, encrypted", box{firmware: vm.UEFI, bus: vm.Virtio},
 			map[string]any{"fileSystem": "btrfs", "encryption": "luks2", "passphraseFile": "passphrase.txt"}, true},
-		{"BIOS, CD, NVMe", box{firmware: vm.BIOS, bus: vm.NVMe}, nil, true},
+		{"BIOS, CD, NVMe, answers from a server", box{firmware: vm.BIOS, answered: onServer, bus: vm.NVMe}, nil, true},
 	} {
 		if c.rare && os.Getenv(everyGuest) == "" {
 			continue
@@ -53,7 +53,7 @@ func TestInstallRefused(t *testing.T) {
 		spoil   func(*testing.T, *box)
 		want    []string // on the serial line, in this order
 	}{
-		{"wrong answers", box{firmware: vm.BIOS, bus: vm.Virtio}, map[string]any{"profil": "live-rig", "erase": "another", "host": "no good", "fileSystem": "zfs"}, nil,
+		{"wrong answers from a server", box{firmware: vm.BIOS, answered: onServer, bus: vm.Virtio}, map[string]any{"profil": "live-rig", "erase": "another", "host": "no good", "fileSystem": "zfs"}, nil,
 			[]string{installPrefix + "failed step=answers reason=", "profil", "zfs", "no good"}},
 		{"unknown disk and profile", box{firmware: vm.BIOS, bus: vm.Virtio}, map[string]any{"disk": "another", "erase": "another", "profile": "life-rig"}, nil,
 			[]string{installPrefix + "failed step=plan reason=", "life-rig", "another"}},

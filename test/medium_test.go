@@ -68,6 +68,7 @@ var sessionChecks = []rigCheck{
 // TestSession starts the live-rig from the medium without installing it, on a
 // machine whose own disk has a system, and holds it to what the rig promises.
 func TestSession(t *testing.T) {
+	t.Parallel()
 	iso := installMedium(t)
 	r := liveRig(t)
 	m := boot(t, vm.Options{Disks: []vm.Disk{{Path: iso, Bus: vm.USB}, {Path: r.image}}, Firmware: vm.BIOS, Accel: vm.TCG})

@@ -48,6 +48,7 @@ var studioChecks = []rigCheck{
 // TestStudio boots the studio to its greeter, holds it to what it promises, and
 // opens a session in Ardour.
 func TestStudio(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	file, disk := filepath.Join(dir, "studio.jsonnet"), filepath.Join(dir, "studio.img")
 	if err := os.WriteFile(file, []byte(studioConfiguration), 0o644); err != nil {
