@@ -335,38 +335,6 @@ func (b *boot) chooseCarried() error {
 	return os.Symlink("system-1-link", filepath.Join(profiles, "system"))
 }
 
-// notLive are units that have no place in a session from a medium: the disk
-// does not grow, and the EFI system partition would be somebody else's.
-var notLive = []string{"efi.mount", "reprise-grow-root.service"}
-
-// openSession prepares what is different in a system that is only tried.
-func (b *boot) openSession(activation []byte) error {
-	// systemd looks for units here before it looks into /etc: systemd.unit(5).
-	const units = "/run/systemd/system.control"
-	if err := os.MkdirAll(units, 0o755); err != nil {
-		return err
-	}
-	for _, name := range notLive {
-		if err := os.Symlink("/dev/null", filepath.Join(units, name)); err != nil && !errors.Is(err, os.ErrExist) {
-			return err
-		}
-	}
-	if b.programs.Session == nil {
-		return nil
-	}
-	user, err := b.programs.Session(rootmount.Disk, activation)
-	if err != nil || user == "" {
-		return err
-	}
-	// systemd takes these over and hands them to agetty: systemd.exec(5),
-	// "Credentials"; agetty(8), "CREDENTIALS".
-	const credentials = "/run/credentials/@initrd"
-	if err := os.MkdirAll(credentials, 0o700); err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(credentials, "agetty.autologin"), []byte(user), 0o400)
-}
-
 // quitMedium ends the machine's use of the medium, so that it can be taken out.
 func quitMedium(how Next, s screens) {
 	s.drain()
