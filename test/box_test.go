@@ -64,6 +64,7 @@ type place int
 
 const (
 	onStick    place = iota // labelled REPRISEDATA
+	onLater                 // such a stick that is put in behind the first screen
 	onMedium                // a partition of the medium's stick
 	onServer                // that the kernel line names
 	withNobody              // there are none: a person sits there
@@ -115,7 +116,7 @@ func (m *box) giveAnswers(t *testing.T, text []byte) {
 		files["passphrase.txt"] = []byte(diskPassphrase + "\n")
 	}
 	switch m.answered {
-	case onStick:
+	case onStick, onLater:
 		m.stick = filepath.Join(m.dir, "stick.img")
 		sparse(t, m.stick, 16<<20)
 		fat(t, m.stick, 0, "REPRISEDATA", files)
@@ -246,9 +247,17 @@ func (m *box) install(t *testing.T) *vm.Machine {
 	}
 	o.Disks = append(o.Disks, m.disks()...)
 	if m.stick != "" {
-		o.Disks = append(o.Disks, vm.Disk{Path: m.stick, Bus: vm.USB, Removable: true, Serial: "ANSWERS"})
+		o.Disks = append(o.Disks, vm.Disk{Path: m.stick, Bus: vm.USB, Removable: true, Serial: "ANSWERS", Later: m.answered == onLater})
 	}
 	g := boot(t, o)
+	if m.answered == onLater {
+		if err := g.Expect("Nothing is written to any disk before you have agreed", bootLimit); err != nil {
+			t.Fatal(err)
+		}
+		if err := g.Plug(t.Context(), len(o.Disks)-1); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if m.line != "" {
 		// What the guide says: e edits the entry, whose fourth line begins with
 		// linux; Ctrl-X starts it.

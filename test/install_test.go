@@ -55,7 +55,7 @@ func TestInstallRefused(t *testing.T) {
 	}{
 		{"wrong answers from a server", box{firmware: vm.BIOS, answered: onServer, bus: vm.Virtio}, map[string]any{"profil": "live-rig", "erase": "another", "host": "no good", "fileSystem": "zfs"}, nil,
 			[]string{installPrefix + "failed step=answers reason=", "profil", "zfs", "no good"}},
-		{"unknown disk and profile", box{firmware: vm.BIOS, bus: vm.Virtio}, map[string]any{"disk": "another", "erase": "another", "profile": "life-rig"}, nil,
+		{"unknown disk and profile, on a stick that comes later", box{firmware: vm.BIOS, answered: onLater, bus: vm.Virtio}, map[string]any{"disk": "another", "erase": "another", "profile": "life-rig"}, nil,
 			[]string{installPrefix + "failed step=plan reason=", "life-rig", "another"}},
 		{"damaged medium", box{firmware: vm.UEFI, usb: true, bus: vm.Virtio}, nil, func(t *testing.T, m *box) {
 			damaged := filepath.Join(m.dir, "damaged.iso")

@@ -124,8 +124,10 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tea.WindowSizeMsg:
 		m.width, m.height = msg.Width, msg.Height
 	case tea.KeyPressMsg:
+		m.begin()
 		return m, m.key(msg)
 	case tea.PasteMsg:
+		m.begin()
 		m.paste(msg.Content)
 	case lookedMsg:
 		return m, m.looked(msg)
@@ -155,6 +157,14 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		}
 	}
 	return m, nil
+}
+
+// begin tells, once, that somebody is there.
+func (m *Model) begin() {
+	if begun := m.s.Begun; begun != nil {
+		m.s.Begun = nil
+		begun()
+	}
 }
 
 func (m *Model) looked(msg lookedMsg) tea.Cmd {

@@ -96,6 +96,8 @@ type Options struct {
 	Zones, Locales, KeyMaps []string
 	// Accessible asks in plain lines.
 	Accessible bool
+	// Begun is called when somebody presses a first key. nil: nobody wants to know.
+	Begun func()
 	// Keyboard says whether the machine has one now; nil: what is typed comes
 	// from elsewhere.
 	Keyboard func() bool

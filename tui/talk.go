@@ -205,6 +205,7 @@ func (t *talk) answer(prompt string) (string, error) {
 		t.say("\n")
 		return "", err
 	}
+	t.m.begin()
 	return strings.TrimSpace(typed), words(typed)
 }
 

@@ -32,8 +32,9 @@ func readMedium(dir string) (*plan.Medium, error) {
 	return plan.ParseMedium(data)
 }
 
-// unattendedInstall installs when answers say how. What is wrong with them
-// stands on out, everything at once, before anything is written.
+// unattendedInstall installs when answers say how, and no person has begun. What
+// is wrong with them stands on out, everything at once, before anything is
+// written; without answers nothing does.
 func unattendedInstall(ctx context.Context, m stage1.Medium, out io.Writer) (found bool, next stage1.Next, err error) {
 	if err := makeScratch(); err != nil {
 		return false, "", err
@@ -44,16 +45,18 @@ func unattendedInstall(ctx context.Context, m stage1.Medium, out io.Writer) (fou
 		fmt.Fprint(out, installer.LastLine(nil, step, err))
 		return true, "", err
 	}
+	clock := ""
 	carried, err := readMedium(m.Dir)
 	if err == nil { // else it is told when there are answers
 		i.carried = carried
-		if said := i.wakeClock(time.Now(), setClock); said != "" {
-			fmt.Fprintf(out, "reprise: %s\n", said)
-		}
+		clock = i.wakeClock(time.Now(), setClock)
 	}
 	place, err := installer.FindAnswers(ctx, m.Line, m.Dir, m.Disk, i.web(out))
-	if place == nil && err == nil {
+	if place == nil && err == nil || begun(begunFile) {
 		return false, "", nil
+	}
+	if clock != "" {
+		fmt.Fprintf(out, "reprise: %s\n", clock)
 	}
 	if err != nil {
 		return failed("answers", err)

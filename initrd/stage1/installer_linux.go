@@ -103,35 +103,28 @@ func (b *boot) install(d blockdev.Device) error {
 	stop := b.attend()
 	defer stop()
 	consoles := findConsoles()
-	screens := consoles.screens()
-	next, err := b.unattended(m, screens)
+	screens, disks := consoles.screens(), blockDevices()
+	next, err := b.unattended(context.Background(), m, screens.writer())
 	screens.close()
-	switch {
-	case errors.Is(err, errNoAnswers):
-	case err != nil:
-		return &Failure{Medium: true, Got: "the unattended installation has failed", Err: err, Stay: true,
-			Do: []string{"mend what is said above, and start again"}}
-	default:
-		return b.after(next, consoles.screens())
+	if errors.Is(err, errNoAnswers) {
+		next, err = b.guided(m, consoles, disks)
 	}
-	for {
-		next, err := b.guided(m, consoles)
-		if err != nil {
-			return err
-		}
-		if next == Shell {
+	for err == nil {
+		switch next {
+		case Again:
+		case Shell:
 			screens := consoles.screens()
 			again := screens.shells(0)
 			screens.close()
 			if !again {
 				return errors.New("no shell can be started")
 			}
-			continue
-		}
-		if next != Again {
+		default:
 			return b.after(next, consoles.screens())
 		}
+		next, err = b.guided(m, consoles, disks)
 	}
+	return err
 }
 
 // after does what an installer asked for.
@@ -152,30 +145,26 @@ var errNoAnswers = errors.New("no answers")
 
 // command is this program in another role. It lies in memory: the medium may be
 // taken out while it runs.
-func command(name string, m Medium, env ...string) (*exec.Cmd, error) {
+func command(ctx context.Context, name string, m Medium, env ...string) (*exec.Cmd, error) {
 	arg, err := json.Marshal(m)
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command("/proc/self/exe", string(arg))
+	cmd := exec.CommandContext(ctx, "/proc/self/exe", string(arg))
 	cmd.Args[0] = name
 	cmd.Dir = "/"
 	cmd.Env = append([]string{"HOME=/", "LANG=C.UTF-8", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"}, env...)
 	return cmd, nil
 }
 
-// unattended installs without a person, and shows on every screen what it says.
-func (b *boot) unattended(m Medium, s screens) (Next, error) {
-	cmd, err := command(unattendedName, m, "TERM=dumb")
+// unattended installs without a person where answers are found, and writes all
+// that it says to out.
+func (b *boot) unattended(ctx context.Context, m Medium, out io.Writer) (Next, error) {
+	cmd, err := command(ctx, unattendedName, m, "TERM=dumb")
 	if err != nil {
 		return "", err
 	}
-	all := make([]io.Writer, len(s))
-	for i, f := range s {
-		all[i] = patient{f}
-	}
-	cmd.Stdout = io.MultiWriter(all...)
-	cmd.Stderr = cmd.Stdout
+	cmd.Stdout, cmd.Stderr = out, out
 	err = cmd.Run()
 	status := cmd.ProcessState.ExitCode()
 	if next, ok := statuses[status]; ok {
@@ -184,7 +173,17 @@ func (b *boot) unattended(m Medium, s screens) (Next, error) {
 	if status == noAnswers {
 		return "", errNoAnswers
 	}
-	return "", fmt.Errorf("the installer: %w", err)
+	return "", &Failure{Medium: true, Got: "the unattended installation has failed", Err: fmt.Errorf("the installer: %w", err), Stay: true,
+		Do: []string{"mend what is said above, and start again"}}
+}
+
+// writer shows the same on every screen.
+func (s screens) writer() io.Writer {
+	all := make([]io.Writer, len(s))
+	for i, f := range s {
+		all[i] = patient{f}
+	}
+	return io.MultiWriter(all...)
 }
 
 // patient writes to a screen and goes on when that fails: a serial line that
@@ -200,8 +199,9 @@ func (p patient) Write(data []byte) (int, error) {
 const faults = 3
 
 // guided runs the installer on every console until one of them says what is
-// next; that ends the others.
-func (b *boot) guided(m Medium, all consoles) (Next, error) {
+// next; that ends the others. Answers on a disk that was not among disks end them
+// all, while nobody has pressed a key.
+func (b *boot) guided(m Medium, all consoles, disks []string) (Next, error) {
 	type end struct {
 		console int
 		status  int
@@ -212,7 +212,7 @@ func (b *boot) guided(m Medium, all consoles) (Next, error) {
 	run := func(i int) {
 		m := m
 		m.Console = all[i].name
-		cmd, err := command(installName, m, "TERM="+all[i].term())
+		cmd, err := command(context.Background(), installName, m, "TERM="+all[i].term())
 		var f *os.File
 		if err == nil {
 			f, err = all[i].open()
@@ -237,10 +237,22 @@ func (b *boot) guided(m Medium, all consoles) (Next, error) {
 	for i := range all {
 		run(i)
 	}
+	late := b.lookAgain(m, all, disks)
+	defer late.stop()
 	failed := map[int]int{}
 	var last error
 	for busy := len(all); busy > 0; busy-- {
-		e := <-ends
+		var e end
+		select {
+		case e = <-ends:
+		case <-late.begins:
+			for range stopAll(running) {
+				<-ends
+			}
+			close(late.begun)
+			<-late.ended
+			return late.next, late.err
+		}
 		delete(running, e.console)
 		if next, ok := statuses[e.status]; ok {
 			for range stopAll(running) {

@@ -54,6 +54,9 @@ func (o Options) check() error {
 		if d.Removable && d.Bus != USB {
 			say("%q is removable and on bus %q: want %q", d.Path, d.Bus, USB)
 		}
+		if d.Later && d.Bus != USB {
+			say("%q comes later and on bus %q: want %q", d.Path, d.Bus, USB)
+		}
 		if d.Log != "" && !d.Keep {
 			say("writes to %q are logged and not kept: want Keep", d.Path)
 		}
@@ -180,6 +183,9 @@ func (d Disk) device(id string, index, sata int) []string {
 		return []string{"-device", fmt.Sprintf("ide-hd,bus=ide.%d,", sata) + rest}
 	case USB:
 		bus := id + "usb"
+		if d.Later {
+			return []string{"-device", "qemu-xhci,id=" + bus}
+		}
 		if d.Removable {
 			rest += ",removable=on"
 		}

@@ -76,6 +76,7 @@ type Disk struct {
 	Keep   bool   // writes reach Path; else they are gone with the machine
 
 	Removable bool // it says so of itself, as a USB stick does; on bus USB alone
+	Later     bool // it is not there before [Machine.Plug]; on bus USB alone
 
 	// Log is a file that gets every write and every flush in their order, with
 	// Keep alone; see [ReadWriteLog]. "" for none. It is made anew.
@@ -120,6 +121,7 @@ type Machine struct {
 	input   *os.File
 	console *console
 	sshPort int
+	disks   []Disk
 }
 
 // inside is where the machine's working directory is seen in the sandbox.
@@ -143,7 +145,7 @@ func Start(ctx context.Context, o Options, tools Tools) (started *Machine, err e
 	if err != nil {
 		return nil, fmt.Errorf("start machine: %w", err)
 	}
-	m := &Machine{dir: dir, LogFile: o.LogFile, done: make(chan struct{})}
+	m := &Machine{dir: dir, LogFile: o.LogFile, done: make(chan struct{}), disks: o.Disks}
 	defer func() {
 		if err != nil {
 			m.Close()
