@@ -223,11 +223,15 @@ func build(file string, answer *program.Answer) (*Config, error) {
 		return nil, err
 	}
 	cfg.places, cfg.origins, cfg.files = c.places, map[string]string{}, answer.Files
+	cfg.said = object
 	c.relations(cfg)
 	if len(c.problems) > 0 {
 		return nil, c.problems.Err()
 	}
-	applyModules(cfg)
+	cfg.before = cfg.Canonical()
+	for _, m := range modules {
+		m.apply(cfg)
+	}
 	return cfg, nil
 }
 

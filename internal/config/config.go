@@ -27,6 +27,8 @@ type Config struct {
 	places  placeIndex
 	origins map[string]string // package that a module added → option that asked for it
 	files   []string          // see Files
+	said    map[string]any    // what the files say, as JSON; see Settings
+	before  []byte            // Canonical before modules ran
 }
 
 // Files returns the files that the configuration was read from: relative to

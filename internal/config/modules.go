@@ -13,27 +13,36 @@ import (
 // so that only those have to be served. What the user's file sets goes before
 // what a module would set. Modules run on a Config without problems.
 
-// applyModules runs every module, in an order that does not matter: no module
-// reads what another writes.
-func applyModules(c *Config) {
-	musnix(c)
-	rtirq(c)
-	jack(c)
-	pipewire(c)
-	governor(c)
-	idle(c)
-	openssh(c)
-	sudo(c)
-	console(c)
-	modprobe(c)
-	initrd(c)
-	networkManager(c)
-	xserver(c)
-	authority(c)
-	microcode(c)
-	if c.Hardware.EnableRedistributableFirmware {
-		c.install("hardware.enableRedistributableFirmware", firmware...)
-	}
+// A module serves an option; Settings tells by which one.
+type module struct {
+	option string
+	apply  func(*Config)
+}
+
+// modules are all there are. Their order does not matter, but for the governor
+// that musnix chooses: no module reads what another writes.
+var modules = []module{
+	{"musnix.enable", musnix},
+	{"musnix.ffado.enable", ffado},
+	{"musnix.das_watchdog.enable", dasWatchdog},
+	{"musnix.soundcardPciId", pciLatency},
+	{"musnix.rtirq.enable", rtirq},
+	{"services.jack.jackd.enable", jack},
+	{"services.pipewire.enable", pipewire},
+	{"powerManagement.cpuFreqGovernor", governor},
+	{"powerManagement.maxIdleLatency", idle},
+	{"services.openssh.enable", openssh},
+	{"security.sudo.enable", sudo},
+	{"console.keyMap", keyMap},
+	{"services.getty.autologinUser", autologin},
+	{"boot.blacklistedKernelModules and boot.extraModprobeConfig", modprobe},
+	{"boot.initrd.supportedFilesystems", rootFileSystems},
+	{"boot.initrd.luks.devices", encryptedDevices},
+	{"networking.networkmanager.enable", networkManager},
+	{"services.xserver.enable", xserver},
+	{"security.polkit.enable", authority},
+	{"hardware.cpu", microcode},
+	{"hardware.enableRedistributableFirmware", redistributable},
 }
 
 // withAll returns have with more behind it, each value once.
@@ -81,6 +90,13 @@ func absent[V any](m map[string]V, key string, value V) {
 	}
 }
 
+// redistributable installs firmware.
+func redistributable(c *Config) {
+	if c.Hardware.EnableRedistributableFirmware {
+		c.install("hardware.enableRedistributableFirmware", firmware...)
+	}
+}
+
 // firmware is what Debian trixie has in main and non-free-firmware for network,
 // graphics and sound hardware of PCs.
 var firmware = []string{
@@ -118,31 +134,46 @@ func musnix(c *Config) {
 			absent(c.Environment.Variables, variable, fmt.Sprintf("$HOME/.%[1]s:/usr/local/lib/%[1]s:/usr/lib/%[1]s:/usr/lib/x86_64-linux-gnu/%[1]s", dir))
 		}
 	}
-	if m.Ffado.Enable {
+}
+
+// ffado is FireWire's sound cards.
+func ffado(c *Config) {
+	if c.Musnix.Ffado.Enable {
 		c.install("musnix.ffado.enable", "ffado-tools", "jackd2-firewire", "libffado2")
 	}
-	if m.DasWatchdog.Enable {
-		c.install("musnix.das_watchdog.enable", "das-watchdog")
-		unit(c.Systemd.Units, "das-watchdog.service", `[Unit]
+}
+
+// dasWatchdog runs Debian's das_watchdog.
+func dasWatchdog(c *Config) {
+	if !c.Musnix.DasWatchdog.Enable {
+		return
+	}
+	c.install("musnix.das_watchdog.enable", "das-watchdog")
+	unit(c.Systemd.Units, "das-watchdog.service", `[Unit]
 Description=Take real-time priority from programs that hog the machine
 
 [Service]
 ExecStart=/usr/sbin/das_watchdog
 `, "multi-user.target")
+}
+
+// pciLatency gives the sound card long turns on the PCI bus.
+func pciLatency(c *Config) {
+	card := c.Musnix.SoundcardPCIID
+	if card == "" {
+		return
 	}
-	if m.SoundcardPCIID != "" {
-		c.install("musnix.soundcardPciId", "pciutils")
-		// musnix sets every other device to b0 first. On a machine with FireWire
-		// that made JACK hang, so only the card is touched.
-		unit(c.Systemd.Units, "pci-latency.service", `[Unit]
+	c.install("musnix.soundcardPciId", "pciutils")
+	// musnix sets every other device to b0 first. On a machine with FireWire
+	// that made JACK hang, so only the card is touched.
+	unit(c.Systemd.Units, "pci-latency.service", `[Unit]
 Description=Latency timer of the sound card on the PCI bus
 
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart=/usr/bin/setpci -v -s `+m.SoundcardPCIID+` latency_timer=ff
+ExecStart=/usr/bin/setpci -v -s `+card+` latency_timer=ff
 `, "multi-user.target")
-	}
 }
 
 // sameAs reports whether two limits would fight: "-" is soft and hard at once.
@@ -262,15 +293,19 @@ func sudo(c *Config) {
 	}
 }
 
-// initrd puts there what reads the root file system, and tells stage 1 the names
-// of encrypted devices.
-func initrd(c *Config) {
+// rootFileSystems puts into the initrd what reads the root file system.
+func rootFileSystems(c *Config) {
 	i := &c.Boot.Initrd
 	for _, name := range i.SupportedFilesystems {
 		if name != "ext4" { // which is there in any case
 			i.AvailableKernelModules = withAll(i.AvailableKernelModules, name)
 		}
 	}
+}
+
+// encryptedDevices tells stage 1 the names of encrypted devices.
+func encryptedDevices(c *Config) {
+	i := &c.Boot.Initrd
 	for _, name := range sortedKeys(i.LUKS.Devices) {
 		d := i.LUKS.Devices[name]
 		// The aliases bring what is fastest on each CPU.
@@ -283,8 +318,8 @@ func initrd(c *Config) {
 	}
 }
 
-// console sets the key map and automatic login.
-func console(c *Config) {
+// keyMap sets the key map of the console.
+func keyMap(c *Config) {
 	if k := c.Console.KeyMap; k != "us" {
 		c.install("console.keyMap", "kbd", "console-data")
 		unit(c.Systemd.Units, "console-keymap.service", `[Unit]
@@ -299,6 +334,10 @@ StandardInput=tty
 TTYPath=/dev/tty1
 `, "multi-user.target")
 	}
+}
+
+// autologin logs a user in on consoles.
+func autologin(c *Config) {
 	if u := c.Services.Getty.AutologinUser; u != "" {
 		for name, line := range map[string]string{
 			"getty@.service":        "- $TERM",
