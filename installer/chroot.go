@@ -100,6 +100,11 @@ func (c *Chroot) bind(from, to string) error {
 		return &fs.PathError{Op: "bind", Path: to, Err: err}
 	}
 	c.mounted = append(c.mounted, to)
+	// In a session mounts are shared: without this the machine's own /dev/shm and
+	// /sys/fs/cgroup would be unmounted together with what is seen of them here.
+	if err := unix.Mount("", to, "", unix.MS_SLAVE|unix.MS_REC, ""); err != nil {
+		return &fs.PathError{Op: "keep to itself", Path: to, Err: err}
+	}
 	return nil
 }
 

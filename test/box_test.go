@@ -143,7 +143,7 @@ func (m *box) serve(t *testing.T, text []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.line = fmt.Sprintf("reprise.answers=http://10.0.2.2:%s/{mac}.json reprise.answers.sha256=%x", port, sha256.Sum256(text))
+	m.line = fmt.Sprintf("'reprise.answers=http://10.0.2.2:%s/{mac}.json' reprise.answers.sha256=%x", port, sha256.Sum256(text))
 }
 
 // firstMAC is the address of QEMU's first network card, as {mac} names it;
@@ -262,7 +262,7 @@ func (m *box) install(t *testing.T) *vm.Machine {
 		// What the guide says: e edits the entry, whose fourth line begins with
 		// linux; Ctrl-X starts it.
 		for _, step := range []struct{ expect, send string }{
-			{"Rescue shell", "e"}, {"setparams", strings.Repeat(menuDown, 3) + "\x05 " + m.line + "\x18"},
+			{"Rescue shell", "e"}, {"setparams", strings.Repeat(menuDown, 3) + "\x05 " + m.line}, {m.line[len(m.line)-8:], "\x18"},
 		} {
 			if err := g.Expect(step.expect, bootLimit); err != nil {
 				t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/hinshun/vt10x"
 
 	"reprise/internal/vm"
@@ -262,11 +263,15 @@ func TestSessionInstalls(t *testing.T) {
 	if _, written := sizes(t, m.target); written != 0 {
 		t.Errorf("%d bytes were written before anybody asked", written)
 	}
-	begun := time.Now()
+	const mounts = "findmnt -rn -o TARGET,SOURCE,FSTYPE | sort"
+	before, begun := say(mounts), time.Now()
 	said := say("sudo -n reprise install -q --answers answers.json")
 	t.Logf("installed from the session in %s", time.Since(begun).Round(time.Second))
 	if !strings.HasSuffix(said, installPrefix+"done generation=1\n") {
 		t.Fatalf("the installation ended with %q", said)
+	}
+	if diff := cmp.Diff(before, say(mounts)); diff != "" {
+		t.Errorf("the session's mounts (-before +after the installation):\n%s", diff)
 	}
 	if err := g.Shutdown(ctx, 2*time.Minute); err != nil {
 		t.Error(err)
