@@ -1,32 +1,54 @@
 // Package bootentry turns a machine's generations into what its boot loaders
-// read. It is pure: values in, small text files out.
+// read. It is pure: values in, small text files out, and what such files say.
 //
 // One list of generations serves both loaders. Under UEFI systemd-boot reads
 // one Boot Loader Specification entry (type 1) for each generation; under
-// BIOS GRUB reads one grub.cfg. Both lie on the ESP, which Linux mounts at
-// /efi, beside the kernels and initrds, each there once however many
-// generations share it:
+// BIOS GRUB reads one menu. Both lie on the ESP, which Linux mounts at /efi,
+// beside the kernels and initrds, each there once however many generations
+// share it:
 //
 //	loader/loader.conf
 //	loader/entries/reprise-1.conf        good
 //	loader/entries/reprise-2+3.conf      on trial, three tries left
+//	loader/entries/reprise-3+0-3.conf    failed: no tries left, three done
 //	reprise/kernel-<32 hex>              named by the SHA-256 of the content
 //	reprise/initrd-<32 hex>
-//	grub/grub.cfg, grub/grubenv
+//	grub/grub.cfg                        the same on every machine
+//	grub/menu-a.cfg, grub/menu-b.cfg     one of them is in use, grubenv says which
+//	grub/grubenv
+//
+// # What a loader starts by itself
+//
+// The generation on trial while it has tries left, else the default, else the
+// newest of the others, and one that failed only when there is no other.
+// Under UEFI that is the order of the sort keys ([Rank]), under BIOS grubenv
+// says it.
+//
+// # One sector decides
+//
+// FAT has no journal, and replacing a file there touches sectors that reach
+// the disk in any order. So what changes while a machine is in use changes
+// inside one sector of a file that stays where it is: the first [HeadBytes]
+// of an entry are its rank and whether it is on trial, and all that GRUB
+// decides by stands in the first sector of grubenv, where GRUB itself counts.
+// The rest of that file's 1,024 bytes is padding that never changes, so the
+// pair of sectors cannot be torn into a mix. A longer text is written where
+// nothing reads it yet: the menu that is not in use; an entry whose last line
+// is the one that makes it an entry.
 //
 // # Trials
 //
 // A generation on trial has its tries counted down by the loader before each
 // boot. systemd-boot renames its entry, +3 to +2-1 to +1-2 to +0-3, and sorts
 // an entry without tries behind all others. GRUB keeps the same count in
-// grubenv: good is the generation to fall back to, trial the one on trial,
-// left its tries. The running system ends a trial that went well: it renames
-// the entry to its plain name and writes a grubenv without a trial, see
-// [Bless] and [Env.Bless]. The word reprise.trial on the kernel line tells
-// the system that it is on trial.
+// grubenv: good is the default, trial the one on trial, left its tries. The
+// running system ends a trial that went well: the entry gets its plain name,
+// and grubenv has no trial, see [Env.Bless]. The word reprise.trial on the
+// kernel line tells the system that it is on trial.
 //
-// Sources: UAPI.1 Boot Loader Specification; systemd's
-// AUTOMATIC_BOOT_ASSESSMENT; GRUB manual 2.12, "Environment block".
+// Sources: UAPI.1 Boot Loader Specification; systemd 257,
+// AUTOMATIC_BOOT_ASSESSMENT and boot_entry_compare in boot.c; GRUB manual
+// 2.12, "Environment block".
 package bootentry
 
 import (
@@ -43,6 +65,7 @@ const (
 	LoaderConf = "loader/loader.conf"
 	EntryDir   = "loader/entries"
 	KernelDir  = "reprise"
+	GRUBDir    = "grub"
 	GRUBConfig = "grub/grub.cfg"
 	GRUBEnv    = "grub/grubenv"
 )
@@ -53,6 +76,9 @@ const TrialParam = "reprise.trial"
 // MaxTries is the most tries that a trial may have: one digit, since GRUB's
 // script counts down by comparing.
 const MaxTries = 9
+
+// doneMax is the highest count of done tries that [ParseEntryName] reads.
+const doneMax = 999_999_999
 
 // commandLineMax is the longest kernel line on x86, its NUL not counted.
 // Source: COMMAND_LINE_SIZE in arch/x86/include/asm/setup.h of Linux 6.12.
@@ -69,8 +95,18 @@ type Generation struct {
 	Params []string
 	Host   string
 	Date   string // when it was made, for people, such as "2026-11-22"; "" for an image, which knows no time
-	Tries  int    // tries left of a generation on trial; 0 for a good one
+	// Default is set for the one to start while none is on trial. In a list
+	// without one it is the newest that is neither on trial nor failed.
+	Default bool
+	Tries   int // tries left of a generation on trial; 0 for others
+	Done    int // tries that are used up; with Tries 0 the generation has failed
 }
+
+// OnTrial tells whether loaders start g before the default.
+func (g Generation) OnTrial() bool { return g.Tries > 0 }
+
+// Failed tells whether g was on trial and has used up its tries.
+func (g Generation) Failed() bool { return g.Tries == 0 && g.Done > 0 }
 
 // Options are what all entries of a disk share.
 type Options struct {
@@ -91,11 +127,14 @@ func Files(generations []Generation, o Options) ([]File, error) {
 	if err := check(generations, o); err != nil {
 		return nil, err
 	}
-	sorted := newestFirst(generations)
+	sorted := Order(generations)
+	menu := grubMenu(sorted, o)
 	files := []File{
 		{LoaderConf, loaderConf(o)},
-		{GRUBConfig, grubConfig(sorted, o)},
+		{GRUBConfig, grubConfig()},
 		{GRUBEnv, EnvOf(generations).Encode()},
+		{MenuPath(MenuA), menu},
+		{MenuPath(MenuB), menu},
 	}
 	for _, g := range sorted {
 		files = append(files, File{EntryDir + "/" + EntryName(g), entry(g, o)})
@@ -129,10 +168,26 @@ func Title(g Generation) string {
 	return title + ")"
 }
 
-func newestFirst(generations []Generation) []Generation {
+// Order returns generations as menus show them, which is the order in which
+// loaders would start them: on trial, the default, others with the newest
+// first, failed ones. One of them is the default, if one can be.
+func Order(generations []Generation) []Generation {
 	sorted := slices.Clone(generations)
 	slices.SortFunc(sorted, func(a, b Generation) int { return cmp.Compare(b.Number, a.Number) })
+	if !slices.ContainsFunc(sorted, func(g Generation) bool { return g.Default }) {
+		if i := slices.IndexFunc(sorted, func(g Generation) bool { return !g.OnTrial() && !g.Failed() }); i >= 0 {
+			sorted[i].Default = true
+		}
+	}
+	slices.SortStableFunc(sorted, func(a, b Generation) int { return cmp.Compare(place(a), place(b)) })
 	return sorted
+}
+
+func place(g Generation) int {
+	if g.Failed() {
+		return int(Other) + 1
+	}
+	return int(RankOf(g))
 }
 
 var (
@@ -162,7 +217,7 @@ func check(generations []Generation, o Options) error {
 	if o.Timeout < 0 || o.Timeout > 3600 {
 		say("timeout of %d seconds: want 0 to 3600", o.Timeout)
 	}
-	seen, trials := map[int]bool{}, 0
+	seen, trials, defaults := map[int]bool{}, 0, 0
 	for _, g := range generations {
 		say := func(format string, args ...any) {
 			say("generation %d: "+format, append([]any{g.Number}, args...)...)
@@ -192,8 +247,17 @@ func check(generations []Generation, o Options) error {
 		if g.Tries < 0 || g.Tries > MaxTries {
 			say("%d tries: want 0 to %d", g.Tries, MaxTries)
 		}
-		if g.Tries > 0 {
+		if g.Done < 0 || g.Done > doneMax {
+			say("%d tries done: want 0 to %d", g.Done, doneMax)
+		}
+		if g.OnTrial() {
 			trials++
+		}
+		if g.Default {
+			defaults++
+			if g.OnTrial() || g.Failed() {
+				say("is the default and has not passed its trial")
+			}
 		}
 		for _, word := range g.Params {
 			switch {
@@ -213,6 +277,9 @@ func check(generations []Generation, o Options) error {
 	}
 	if trials > 1 {
 		say("%d generations on trial: at most one at a time", trials)
+	}
+	if defaults > 1 {
+		say("%d generations are the default: want one", defaults)
 	}
 	if p != nil {
 		return p

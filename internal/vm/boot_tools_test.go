@@ -214,7 +214,7 @@ func TestTrialFallsBack(t *testing.T) {
 			out, d := buildImage(t, nil, bootentry.Generation{Number: 1}, bootentry.Generation{Number: 2, Tries: 2, Params: []string{failParam}})
 			m := start(t, vm.Options{Disks: []vm.Disk{{Path: out, Keep: true}}, Firmware: firmware})
 			for range 2 {
-				expect(t, m, "reprise.generation=2", bootentry.TrialParam, "guest: fails")
+				expect(t, m, bootentry.TrialParam, "reprise.generation=2", "guest: fails")
 			}
 			expect(t, m, "reprise.generation=1", "guest: is up")
 			if err := m.Wait(t.Context()); err != nil {
