@@ -3,6 +3,7 @@ package builder
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"reprise/internal/builder/spec"
 	"reprise/internal/effect"
 	"reprise/internal/layer"
+	"reprise/internal/systemdiff"
 	"reprise/store/tree"
 )
 
@@ -105,6 +107,7 @@ const BootVersion = 1
 //	activation.json  the state that stage 1 makes on the disk
 //	boot.json        host, kernel version and kernel parameters
 //	closure          every store path that the view shows, one a line
+//	about.json       options and where they were set, see systemdiff.About
 func buildSystem(_ context.Context, s spec.System, out string) error {
 	if err := os.Mkdir(out, 0o755); err != nil {
 		return err
@@ -134,6 +137,16 @@ func buildSystem(_ context.Context, s spec.System, out string) error {
 		return err
 	}
 	if err := os.WriteFile(filepath.Join(out, "boot.json"), append(boot, '\n'), 0o444); err != nil {
+		return err
+	}
+	if s.About == nil {
+		return errors.New("the specification has no about")
+	}
+	about, err := s.About.Encode()
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(out, systemdiff.AboutFile), about, 0o444); err != nil {
 		return err
 	}
 	lines := make([]string, len(s.Layers))

@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -14,14 +15,32 @@ import (
 
 // Read lists the view of an image that WriteEROFS wrote, sorted by path. Layer
 // means nothing in the answer: an image does not tell.
-func Read(image io.ReaderAt) ([]Entry, error) {
+func Read(image io.ReaderAt) ([]Entry, error) { return ReadTrees(image, ".") }
+
+// ReadTrees is Read for what stands at these directories and below, none of
+// which is in another. One that is not there has nothing below it.
+func ReadTrees(image io.ReaderAt, trees ...string) ([]Entry, error) {
 	fsys, err := erofs.Open(image)
 	if err != nil {
 		return nil, fmt.Errorf("read root image: %w", err)
 	}
 	var entries []Entry
 	dirs := map[int64]string{} // by inode
-	err = fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
+	for _, tree := range trees {
+		if entries, err = readTree(fsys, tree, dirs, entries); err != nil {
+			return nil, fmt.Errorf("read root image: %w", err)
+		}
+	}
+	slices.SortFunc(entries, func(a, b Entry) int { return strings.Compare(a.Path, b.Path) })
+	return entries, nil
+}
+
+// readTree appends what it finds to entries. dirs are those seen before.
+func readTree(fsys fs.FS, tree string, dirs map[int64]string, entries []Entry) ([]Entry, error) {
+	err := fs.WalkDir(fsys, tree, func(name string, d fs.DirEntry, err error) error {
+		if name == tree && errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -71,9 +90,5 @@ func Read(image io.ReaderAt) ([]Entry, error) {
 		entries = append(entries, e)
 		return nil
 	})
-	if err != nil {
-		return nil, fmt.Errorf("read root image: %w", err)
-	}
-	slices.SortFunc(entries, func(a, b Entry) int { return strings.Compare(a.Path, b.Path) })
-	return entries, nil
+	return entries, err
 }

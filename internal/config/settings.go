@@ -188,24 +188,25 @@ func (c *Config) relative(place Place) Place {
 func (c *Config) Origins(name string) []Source {
 	var origins []Source
 	set := c.set()
-	add := func(option string) {
+	add := func(option, path string) {
 		s := Source{Option: option}
-		if whole, _, _ := strings.Cut(option, "["); set[whole] {
-			s = c.source("", option, "")
+		if set[option] {
+			s = c.source("", path, "")
 			s.Option = option
 		}
 		origins = append(origins, s)
 	}
 	if option, ok := c.origins[name]; ok {
-		add(option)
+		add(option, option)
 	} else if i := slices.Index(c.Environment.SystemPackages, name); i >= 0 {
-		add(Path("environment", "systemPackages", i))
+		const option = "environment.systemPackages"
+		add(option, program.Join(option, i))
 	}
 	if name == c.KernelPackage() {
-		add("boot.kernelPackages")
+		add("boot.kernelPackages", "boot.kernelPackages")
 	}
 	if name == "locales" && len(c.I18n.SupportedLocales) > 0 {
-		add("i18n.supportedLocales")
+		add("i18n.supportedLocales", "i18n.supportedLocales")
 	}
 	return origins
 }

@@ -183,6 +183,9 @@ func System(cfg *config.Config, c *effect.Contents, effects []*effect.Effect, bu
 		s.Layers = append(s.Layers, l.Path)
 	}
 	slices.Sort(s.Layers)
+	if s.About, err = About(cfg); err != nil {
+		return nil, err
+	}
 	system, err := derivation("system-"+cfg.Networking.HostName, builder, "system", s)
 	if err != nil {
 		return nil, err

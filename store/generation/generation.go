@@ -97,23 +97,27 @@ func (p *Profile) List() ([]Generation, error) {
 	return gens, nil
 }
 
-func (p *Profile) list() ([]Generation, error) {
+func (p *Profile) list() ([]Generation, error) { return Read(p.store.Profiles(), p.name) }
+
+// Read lists the generations of a profile in a directory of profiles, oldest
+// first: what List does, for whoever has no right to open the store.
+func Read(profiles, name string) ([]Generation, error) {
 	current := 0
-	target, err := os.Readlink(p.path())
+	target, err := os.Readlink(filepath.Join(profiles, name))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
 		return nil, err
 	default:
-		current, _ = parseLink(p.name, filepath.Base(target))
+		current, _ = parseLink(name, filepath.Base(target))
 	}
-	entries, err := os.ReadDir(p.store.Profiles())
+	entries, err := os.ReadDir(profiles)
 	if err != nil {
 		return nil, err
 	}
 	var gens []Generation
 	for _, entry := range entries {
-		n, ok := parseLink(p.name, entry.Name())
+		n, ok := parseLink(name, entry.Name())
 		if !ok || entry.Type() != fs.ModeSymlink {
 			continue
 		}
@@ -124,7 +128,8 @@ func (p *Profile) list() ([]Generation, error) {
 		if err != nil {
 			return nil, err
 		}
-		text, err := os.Readlink(p.link(n))
+		link := filepath.Join(profiles, entry.Name())
+		text, err := os.Readlink(link)
 		if err != nil {
 			return nil, err
 		}
@@ -132,7 +137,7 @@ func (p *Profile) list() ([]Generation, error) {
 		if err != nil {
 			return nil, fmt.Errorf("generation %d: %w", n, err)
 		}
-		gens = append(gens, Generation{n, path, p.link(n), info.ModTime(), n == current})
+		gens = append(gens, Generation{n, path, link, info.ModTime(), n == current})
 	}
 	slices.SortFunc(gens, func(a, b Generation) int { return cmp.Compare(a.Number, b.Number) })
 	return gens, nil

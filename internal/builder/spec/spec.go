@@ -4,7 +4,10 @@
 // what the output depends on and nothing else.
 package spec
 
-import "reprise/store/storepath"
+import (
+	"reprise/internal/systemdiff"
+	"reprise/store/storepath"
+)
 
 // Unpack is the specification of kind "unpack": a .deb becomes a layer.
 type Unpack struct {
@@ -55,4 +58,6 @@ type System struct {
 	Activation storepath.Path   `json:"activation"` // layer with activation.json
 	Params     []string         `json:"params"`     // kernel parameters, without root= and reprise.system=
 	Layers     []storepath.Path `json:"layers"`     // the closure: all that the view shows
+
+	About *systemdiff.About `json:"about"`
 }
