@@ -93,6 +93,9 @@ func facts(t testing.TB, name string) *hwdetect.Facts {
 
 const gib = 1 << 30
 
+// links are what package network says of a machine with one cable.
+var links = []string{"eth0 (52:54:00:12:34:56): address 192.168.7.20/24", "eth1 (52:54:00:12:34:57): no cable is in"}
+
 func disks() []plan.Disk {
 	return []plan.Disk{
 		{Path: "/dev/nvme0n1", Model: "Samsung SSD 980", Serial: "S4EWNX0R", SizeBytes: 500107862016, SectorBytes: 512, Bus: "nvme", Partitions: []plan.Partition{
@@ -135,7 +138,7 @@ func newRig(t testing.TB, machine string) *rig {
 		watch(*half)
 		return Measured{Result: measuredRig(30), Kept: []latency.Result{measuredStock()}}, nil
 	}
-	o := Options{Medium: carried, Ends: []End{Reboot, PowerOff, Shell}, Log: "/run/reprise/install.log"}
+	o := Options{Medium: carried, Ends: []End{Reboot, PowerOff, Shell}, Log: "/run/reprise/install.log", Links: func() []string { return links }}
 	o.Actions = Actions{
 		Look: func(context.Context) (Looked, error) {
 			return Looked{known, r.disks, map[string][]string{"live-rig": {"rig"}}}, nil
@@ -163,6 +166,7 @@ func newRig(t testing.TB, machine string) *rig {
 	r.m = New(context.Background(), o)
 	r.m.now = func() time.Time { return noon }
 	r.do(r.m.Init())
+	r.m.Update(linksMsg(links))
 	r.size(80, 24)
 	return r
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	tea "charm.land/bubbletea/v2"
@@ -275,6 +276,40 @@ func TestNetwork(t *testing.T) {
 	if r.m.s.answers().Network != nil {
 		t.Error("a network is set")
 	}
+}
+
+// Links that change are told once, and nobody asks for them after the end.
+func TestFollow(t *testing.T) {
+	var asked atomic.Int32
+	told := make(chan []string, 8)
+	stop := follow(t.Context(), func() []string {
+		asked.Add(1)
+		return links
+	}, func(now []string) { told <- now })
+	if got := <-told; !slices.Equal(got, links) {
+		t.Errorf("told %q", got)
+	}
+	stop()
+	if n := asked.Load(); len(told) > 0 || n < 1 {
+		t.Errorf("asked %d times, told %d more", n, len(told))
+	}
+	follow(t.Context(), nil, nil)()
+}
+
+// The network step shows links as they are while somebody reads it.
+func TestLinks(t *testing.T) {
+	r := newRig(t, laptop)
+	r.m.Update(linksMsg(nil))
+	r.to(stepNetwork)
+	if strings.Contains(r.screen(), "now:") {
+		t.Errorf("nothing is known, and that is shown:\n%s", r.screen())
+	}
+	r.m.Update(linksMsg{"eth0: no cable is in"})
+	r.shows("The wired network of this machine now:", "eth0: no cable is in")
+	r.m.Update(linksMsg{"eth0: a cable is in, and nobody gives out addresses there (DHCP): " + strings.Repeat("no answer ", 12)})
+	r.shows("eth0: a cable is in", "Automatic")
+	r.press("enter")
+	r.want(stepMachine)
 }
 
 func TestSearch(t *testing.T) {

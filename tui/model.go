@@ -96,7 +96,8 @@ type (
 		text []byte
 		err  error
 	}
-	tickMsg struct{}
+	tickMsg  struct{}
+	linksMsg []string
 )
 
 // tick is how often the screen of an installation is drawn. A serial line of
@@ -144,6 +145,8 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 			m.metered = m.meter.now()
 			return m, tea.Tick(tick, func(time.Time) tea.Msg { return tickMsg{} })
 		}
+	case linksMsg:
+		m.s.links = msg
 	case measuredMsg:
 		m.measured(msg)
 	case ranMsg:

@@ -5,6 +5,20 @@ import (
 	"strings"
 )
 
+// networkText also says what the links are now: a cable that is in the wrong
+// socket shows here.
+func networkText(s *Session, width int) string {
+	text := wrap("Nothing is fetched now: all that is installed is on the medium. This is for the installed system. Automatic is right nearly everywhere.", width)
+	if len(s.links) == 0 {
+		return text
+	}
+	text += "\nThe wired network of this machine now:\n"
+	for _, l := range s.links {
+		text += hang("  ", ascii(l), width)
+	}
+	return text
+}
+
 func networkFields(s *Session) []field {
 	said := &s.Said
 	list := []field{{id: "network", kind: choice, label: "Network", value: &said.Network, options: []option{
@@ -29,6 +43,9 @@ func networkFields(s *Session) []field {
 	}
 	if len(faces.options) == 0 {
 		faces.kind, faces.help = text, "No Ethernet interface was found. Its name, such as enp3s0."
+		if s.Facts == nil {
+			faces.help = "This machine is still being looked at. The name of the interface, such as enp3s0."
+		}
 	}
 	faces.check = func() string {
 		return checkOption("networking.interfaces", said.Interface)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"sync"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 	"golang.org/x/sys/unix"
@@ -22,7 +24,9 @@ func Run(ctx context.Context, in, out *os.File, env []string, o Options) (End, e
 	}
 	giveSize(out)
 	p := tea.NewProgram(m, tea.WithContext(ctx), tea.WithInput(in), tea.WithOutput(out), tea.WithEnvironment(env), tea.WithoutSignalHandler(), tea.WithFPS(framesASecond))
+	stop := follow(ctx, o.Links, func(links []string) { p.Send(linksMsg(links)) })
 	_, err := p.Run()
+	stop()
 	if m.stop != nil {
 		m.stop()
 	}
@@ -34,6 +38,36 @@ func Run(ctx context.Context, in, out *os.File, env []string, o Options) (End, e
 		return "", fmt.Errorf("the screen of the installer: %w", err)
 	}
 	return m.end, nil
+}
+
+// follow asks for the links every second until stop is called, and tells those
+// that differ from the last ones.
+func follow(ctx context.Context, links func() []string, tell func([]string)) (stop func()) {
+	if links == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var ended sync.WaitGroup
+	ended.Go(func() {
+		every := time.NewTicker(time.Second)
+		defer every.Stop()
+		var last []string
+		for {
+			if now := links(); !slices.Equal(now, last) {
+				last = now
+				tell(now)
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-every.C:
+			}
+		}
+	})
+	return func() {
+		cancel()
+		ended.Wait()
+	}
 }
 
 // framesASecond suits a serial line, and nobody types faster.

@@ -101,6 +101,10 @@ type Options struct {
 	// Keyboard says whether the machine has one now; nil: what is typed comes
 	// from elsewhere.
 	Keyboard func() bool
+	// Links says what the wired links of this machine are now, a line each;
+	// none: that is not known yet. It is asked every second. nil: nothing is
+	// known of them.
+	Links func() []string
 }
 
 // A Session is what is known and what was said.
@@ -118,6 +122,7 @@ type Session struct {
 	Plan  *plan.Plan
 	Files map[string][]byte
 
+	links        []string        // as Options.Links told them last
 	pressed      string          // the key map that this machine has now; "": the kernel's own, us
 	hash, hashOf string          // of the password that it was made from
 	found        find            // ssh keys, where Said.Keys says

@@ -48,8 +48,7 @@ func steps() []step {
 			fields: func(s *Session) []field {
 				return []field{{id: "keyMap", kind: search, label: "Keyboard", options: s.keyMaps(), value: &s.Said.KeyMap}}
 			}},
-		{id: stepNetwork, title: "Network", fields: networkFields,
-			text: say("Nothing is fetched now: all that is installed is on the medium. This is for the installed system. Automatic is right nearly everywhere.")},
+		{id: stepNetwork, title: "Network", text: networkText, fields: networkFields},
 		{id: stepMachine, title: "This machine", text: machineText, keys: "r look again"},
 		{id: stepProfile, title: "Profile", fields: profileFields, text: say("What this machine is to be. All of it stands in /etc/reprise/configuration.jsonnet afterwards.")},
 		{id: stepDisk, title: "Disk", text: diskText, fields: diskFields, leave: probeDisk, keys: "r look again"},

@@ -59,6 +59,9 @@ func (t *talk) run() (End, error) {
 			return "", errors.New("the installer has nothing to ask")
 		}
 		t.say("\n%s\n", p.title)
+		if p.id == stepNetwork && m.s.Links != nil {
+			m.s.links = m.s.Links()
+		}
 		if p.text != nil {
 			if text := p.text(m.s, columns); text != "" {
 				t.say("\n%s", text)

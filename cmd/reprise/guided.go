@@ -43,7 +43,7 @@ func guide(ctx context.Context, m stage1.Medium, plain bool, ends ...tui.End) (t
 	}
 	i := &installation{medium: m, carried: carried, sink: progress.Discard}
 	defer i.close()
-	o := tui.Options{Medium: carried, Ends: ends, Log: installLog, Accessible: plain, Actions: i.actions()}
+	o := tui.Options{Medium: carried, Ends: ends, Log: installLog, Accessible: plain, Actions: i.actions(), Links: i.links}
 	if m.Console != "" { // else this is a session, which has a time service and finds no answers
 		i.wakeClock(time.Now(), setClock)         // the plan says it
 		o.Begun = func() { _ = begin(begunFile) } // in memory: there is room for no bytes
