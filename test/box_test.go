@@ -259,20 +259,34 @@ func (m *box) install(t *testing.T) *vm.Machine {
 		}
 	}
 	if m.line != "" {
-		// What the guide says: e edits the entry, whose fourth line begins with
-		// linux; Ctrl-X starts it.
-		for _, step := range []struct{ expect, send string }{
-			{"Rescue shell", "e"}, {"setparams", strings.Repeat(menuDown, 3) + "\x05 " + m.line}, {m.line[len(m.line)-8:], "\x18"},
-		} {
-			if err := g.Expect(step.expect, bootLimit); err != nil {
-				t.Fatal(err)
-			}
-			if err := g.Send(step.send); err != nil {
-				t.Fatal(err)
-			}
-		}
+		editLine(t, g, m.line)
 	}
 	return g
+}
+
+// editLine adds words to the kernel line as the guide says: e edits the entry,
+// whose fourth line begins with linux; Ctrl-X starts it. GRUB draws the screen
+// anew for every letter, and takes none while it waits for the line.
+func editLine(t *testing.T, g *vm.Machine, words string) {
+	t.Helper()
+	for _, step := range []struct{ expect, send string }{{"Rescue shell", "e"}, {"setparams", strings.Repeat(menuDown, 3) + "\x05 " + words}} {
+		if err := g.Expect(step.expect, bootLimit); err != nil {
+			t.Fatal(err)
+		}
+		if err := g.Send(step.send); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const again = 10 * time.Second
+	for range bootLimit / again {
+		if err := g.Expect("Booting a command list", again); err == nil {
+			return
+		}
+		if err := g.Send("\x18"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Fatal("GRUB does not start the entry that was edited")
 }
 
 // disks are those of the machine itself.

@@ -147,7 +147,7 @@ func TestGuided(t *testing.T) {
 	s.shows(screenLimit, "Keyboard (3 of", "> (*) us")
 	s.types(keyEnter)
 	s.shows(screenLimit, "Network (4 of", "> (*) Automatic", ": address 10.0.2.") // QEMU's network
-	s.types("\x1b") // and forward again
+	s.types("\x1b")                                                               // and forward again
 	s.shows(screenLimit, "Keyboard (3 of")
 	s.types(keyEnter)
 	s.shows(screenLimit, "Network (4 of")
