@@ -118,7 +118,7 @@ func (p *planner) people(plan *Plan) error {
 // started lists the services that some units bring along, themselves or by a
 // socket, timer or path.
 func (t *tree) started(roots []string) (map[string]*definition, error) {
-	by, err := t.pulled(roots)
+	by, err := t.pulled(roots, true)
 	if err != nil {
 		return nil, err
 	}
@@ -128,16 +128,8 @@ func (t *tree) started(roots []string) (map[string]*definition, error) {
 		if err != nil {
 			return nil, err
 		}
-		if d != nil && !d.masked {
-			switch kind(name) {
-			case ".socket", ".timer", ".path":
-				if d, err = t.load(t.triggered(d)); err != nil {
-					return nil, err
-				}
-			}
-		}
-		if d != nil && !d.masked && kind(d.name) == ".service" {
-			all[d.name] = d
+		if d != nil && !d.masked && kind(name) == ".service" {
+			all[name] = d
 		}
 	}
 	return all, nil

@@ -240,7 +240,7 @@ func (p *planner) changes() error {
 		if err != nil {
 			return err
 		}
-		if old == nil || old.masked {
+		if old == nil || old.masked || old.name != name {
 			continue // not of the generation that runs: nobody knows what it was
 		}
 		new, err := p.new.load(name)

@@ -247,9 +247,23 @@ func (f *files) run(d *definition) run {
 	return r
 }
 
+// other says that the same words lead to other programs, as they do when
+// /etc/alternatives has another. Programs of other words are a change of a
+// unit's text, not of a program.
+func other(old, new *definition, before, after []string) string {
+	if !slices.Equal(old.settings["Service.ExecStart"], new.settings["Service.ExecStart"]) {
+		return ""
+	}
+	for _, p := range after {
+		if !slices.Contains(before, p) {
+			return fmt.Sprintf("it now starts %q", "/"+p)
+		}
+	}
+	return "one of its programs is gone"
+}
+
 // programChange says in a clause what differs in what a service has in memory,
-// or "". Programs that only one of the two units names are a change of its
-// text, not of a program.
+// or "".
 func programChange(a, b *files, old, new *definition) string {
 	before, after := a.run(old), b.run(new)
 	for _, p := range after.programs {
@@ -258,7 +272,7 @@ func programChange(a, b *files, old, new *definition) string {
 		}
 	}
 	if !slices.Equal(before.programs, after.programs) {
-		return ""
+		return other(old, new, before.programs, after.programs)
 	}
 	for _, l := range after.loads {
 		if slices.Contains(before.loads, l) && !sameProgram(a, b, l) {

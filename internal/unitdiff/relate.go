@@ -6,8 +6,9 @@ import (
 	"slices"
 )
 
-// pulled lists all that some units bring along, with who brings it.
-func (t *tree) pulled(roots []string) (map[string]string, error) {
+// pulled lists all that some units bring along, with who brings it. With
+// triggers it goes on with what sockets, timers and paths among them start.
+func (t *tree) pulled(roots []string, triggers bool) (map[string]string, error) {
 	by := map[string]string{}
 	todo := slices.Clone(roots)
 	for len(todo) > 0 {
@@ -20,7 +21,11 @@ func (t *tree) pulled(roots []string) (map[string]string, error) {
 		if d == nil || d.masked {
 			continue
 		}
-		for _, n := range t.brings(d) {
+		brings := t.brings(d)
+		if n := t.triggered(d); triggers && n != "" {
+			brings = append(brings, n)
+		}
+		for _, n := range brings {
 			if by[n] == "" {
 				by[n] = d.name
 				todo = append(todo, n)
@@ -41,17 +46,17 @@ func (p *planner) wanted() error {
 	}
 	slices.Sort(roots)
 	var err error
-	if p.wantedOld, err = p.old.pulled(roots); err != nil {
+	if p.wantedOld, err = p.old.pulled(roots, false); err != nil {
 		return err
 	}
 	if next := p.new.canonical("default.target"); slices.Contains(roots, p.old.canonical("default.target")) && !slices.Contains(roots, next) {
 		roots = append(roots, next)
-		if p.wantedNew, err = p.new.pulled(roots); err == nil && p.wantedNew[next] == "" {
+		if p.wantedNew, err = p.new.pulled(roots, false); err == nil && p.wantedNew[next] == "" {
 			p.wantedNew[next] = "default.target"
 		}
 		return err
 	}
-	p.wantedNew, err = p.new.pulled(roots)
+	p.wantedNew, err = p.new.pulled(roots, false)
 	return err
 }
 
@@ -124,11 +129,8 @@ func (p *planner) triggers(t *tree, name string) []string {
 	}
 	var all []string
 	for n := range by {
-		switch kind(n) {
-		case ".socket", ".timer", ".path":
-			if d, err := t.load(n); err == nil && d != nil && !d.masked && t.triggered(d) == name {
-				all = append(all, n)
-			}
+		if d, err := t.load(n); err == nil && d != nil && !d.masked && t.triggered(d) == name {
+			all = append(all, n)
 		}
 	}
 	slices.Sort(all)
@@ -136,19 +138,16 @@ func (p *planner) triggers(t *tree, name string) []string {
 }
 
 // triggered is the unit that a socket, timer or path starts: systemd.socket(5),
-// Service=, and Unit= of the others. "" for a socket with a service for each
-// connection.
+// Service=, and Unit= of the others. "" for other units, and for a socket with a
+// service for each connection.
 func (t *tree) triggered(d *definition) string {
 	base, suffix := cutSuffix(d.name)
+	key, ok := map[string]string{".socket": "Socket.Service", ".timer": "Timer.Unit", ".path": "Path.Unit"}[suffix]
+	if !ok || suffix == ".socket" && d.yes("Socket.Accept", false) {
+		return ""
+	}
 	to := base + ".service"
-	if suffix == ".socket" {
-		if d.yes("Socket.Accept", false) {
-			return ""
-		}
-		if s := d.last("Socket.Service"); s != "" {
-			to = s
-		}
-	} else if u := d.last(map[string]string{".timer": "Timer.Unit", ".path": "Path.Unit"}[suffix]); u != "" {
+	if u := d.last(key); u != "" {
 		to = u
 	}
 	return t.canonical(specifiers(d.name)(to))
@@ -176,6 +175,9 @@ func (p *planner) newcomers() error {
 			continue
 		}
 		reason := fmt.Sprintf("it is new (%s starts it)", p.wantedNew[name])
+		if old != nil && old.masked {
+			reason = fmt.Sprintf("it is no longer masked (%s starts it)", p.wantedNew[name])
+		}
 		switch kind(name) {
 		case ".service", ".socket", ".timer", ".path", ".target", ".automount", ".swap":
 		case ".mount":
