@@ -133,6 +133,10 @@ func (p *planner) fileSystems() error {
 			p.leave(name, "it is new in /etc/fstab", "what runs lies there", true)
 			continue
 		}
+		if node := device(now.what); strings.HasPrefix(node, "/dev/") && now.has("nofail") && !p.have[escape(node)+".device"].runs() {
+			p.leave(name, "it is new in /etc/fstab", fmt.Sprintf("%s is not there now", now.what), false)
+			continue
+		}
 		p.set(Decision{Unit: name, Action: Start, Reason: "it is new in /etc/fstab"})
 	}
 	return nil
