@@ -109,8 +109,13 @@ func (i *installation) plan(ctx context.Context, a answers.Answers) (*plan.Plan,
 	r := plan.Request{Answers: a, Machine: plan.MachineOf(i.facts.Load(), machineClock(os.DirFS("/"), time.Now())), Disks: i.disks(), Medium: i.carried, Compose: true}
 	r.Machine.MACs = firstMAC(r.Machine.MACs)
 	var advised advice.Advice
+	var notes []string
 	if s := i.carried.System(a.Profile); s != nil {
-		var err error
+		cfg, err := i.evaluated(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		notes = withoutPassword(cfg, a.User)
 		if advised, err = i.advise(ctx, s); err != nil {
 			return nil, err
 		}
@@ -126,9 +131,27 @@ func (i *installation) plan(ctx context.Context, a answers.Answers) (*plan.Plan,
 	}
 	p, err := plan.Make(r)
 	if err == nil {
-		p.Notes = append(p.Notes, advised.Missing()...)
+		p.Notes = slices.Concat(p.Notes, notes, advised.Missing())
 	}
 	return p, err
+}
+
+// withoutPassword says what nobody can do on a machine whose person has none.
+func withoutPassword(cfg *config.Config, user *answers.User) []string {
+	if user == nil || user.PasswordHash != "" {
+		return nil
+	}
+	var cannot []string
+	if cfg.Services.Xserver.DisplayManager.LightDM.Enable {
+		cannot = append(cannot, "log in at the screen")
+	}
+	if cfg.Security.Sudo.WheelNeedsPassword {
+		cannot = append(cannot, "use sudo, which asks for it")
+	}
+	if cannot == nil {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s has no password, so nobody can %s: give one, unless ssh is all you need", user.Name, strings.Join(cannot, ", or "))}
 }
 
 // newest is when the newest package list that s was made from was signed.
