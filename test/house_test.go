@@ -128,6 +128,8 @@ func TestLibrariesLiveInOnePackage(t *testing.T) {
 		"github.com/spf13/cobra":                {"cmd/reprise"},
 		"github.com/jaypipes":                   {"hwdetect"},
 		"charm.land":                            {"tui"},
+		"github.com/coreos/go-systemd":          {"internal/systemd"},
+		"github.com/godbus/dbus":                {"internal/systemd"},
 	}
 	for _, p := range packages(t) {
 		name := strings.TrimPrefix(p.ImportPath, "reprise/")
@@ -150,7 +152,7 @@ func TestImportsGoDown(t *testing.T) {
 		{"store", "store/generation", "store/storetest", "store/sandbox", "internal/lock", "internal/resolve", "internal/systemdiff", "internal/archive", "internal/activation", "internal/compose", "internal/bootentry", "internal/bootmenu", "image/layout", "profiles", "initrd/kmod", "initrd/blockdev", "initrd/devmapper", "initrd/luks", "initrd/network"},
 		{"store/realise", "internal/config", "internal/rootmount", "internal/growroot", "internal/passwdtool", "internal/sha256sums", "initrd/build", "initrd/loopdev", "hwdetect", "initrd/rescue", "internal/toolbox", "internal/vm", "image", "internal/builder/spec", "internal/esp"},
 		{"internal/effect", "internal/flash", "internal/unitdiff", "initrd/stage1"},
-		{"internal/builder", "internal/recipe"},
+		{"internal/builder", "internal/recipe", "internal/systemd"},
 		{"installer"},
 		{"tui"},
 		{"cmd/reprise"},
