@@ -206,15 +206,18 @@ func unsign(pe []byte) []byte {
 	return pe[:at]
 }
 
-// TestTrialFallsBack boots a machine whose newest generation reboots instead
-// of coming up: after its tries the older one must start by itself.
+// TestTrialFallsBack boots a machine whose generation on trial reboots instead
+// of coming up: after its tries the default must start by itself, which is
+// the oldest. A newer one that is not the default, and the newest, which has
+// failed before, must not.
 func TestTrialFallsBack(t *testing.T) {
 	for _, firmware := range []vm.Firmware{vm.BIOS, vm.UEFI} {
 		t.Run(string(firmware), func(t *testing.T) {
-			out, d := buildImage(t, nil, bootentry.Generation{Number: 1}, bootentry.Generation{Number: 2, Tries: 2, Params: []string{failParam}})
+			out, d := buildImage(t, nil, bootentry.Generation{Number: 1, Default: true}, bootentry.Generation{Number: 2, Params: []string{failParam}},
+				bootentry.Generation{Number: 3, Tries: 2, Params: []string{failParam}}, bootentry.Generation{Number: 4, Done: 3, Params: []string{failParam}})
 			m := start(t, vm.Options{Disks: []vm.Disk{{Path: out, Keep: true}}, Firmware: firmware})
 			for range 2 {
-				expect(t, m, bootentry.TrialParam, "reprise.generation=2", "guest: fails")
+				expect(t, m, bootentry.TrialParam, "reprise.generation=3", "guest: fails")
 			}
 			expect(t, m, "reprise.generation=1", "guest: is up")
 			if err := m.Wait(t.Context()); err != nil {
