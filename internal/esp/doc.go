@@ -26,7 +26,9 @@
 //  5. What the loaders would start, the default, what is on trial and what runs
 //     are never removed to make room.
 //
-// Files are renamed onto others only where a text that loaders read was
+// Renaming is no such change on FAT: old and new name lie in sectors of their
+// own, and a power cut can leave both or neither. So a new name is a new file,
+// and the old one goes later. Files are renamed onto others only where a text that loaders read was
 // written by another version of this program; [Dir.Rename] says what keeps
 // FAT from losing both.
 //

@@ -423,7 +423,6 @@ func TestBlessAgain(t *testing.T) {
 func TestFailedTrialNeverWins(t *testing.T) {
 	m := disk(t, room, one, with(two, isDefault), with(three, onTrial))
 	for _, name := range []string{"reprise-3+3.conf", "reprise-3+2-1.conf", "reprise-3+1-2.conf", "reprise-3+0-3.conf", "reprise-3+0-4.conf"} {
-		left := max(0, 3-strings.Count("+", name))
 		for from := range m.now {
 			if strings.HasPrefix(from, "loader/entries/reprise-3") {
 				m.now["loader/entries/"+name] = m.now[from]
@@ -434,7 +433,7 @@ func TestFailedTrialNeverWins(t *testing.T) {
 			}
 		}
 		entry, _ := bootentry.ParseEntryName(name)
-		left = entry.Left
+		left := entry.Left
 		m.now[bootentry.GRUBEnv] = bootentry.Env{Menu: "a", Good: 2, Trial: 3, Left: left}.Encode()
 		want := 3
 		if left == 0 {

@@ -56,6 +56,8 @@ func promote(s State, n int) Plan {
 			break
 		}
 		// Without room for another file the one that is there changes its name.
+		// FAT can lose it in a power cut between two sectors of the directory;
+		// then the default before starts, and the next Make writes the entry.
 		counted := path.Join(bootentry.EntryDir, from.Name)
 		p.add(Step{Op: Patch, Path: counted, Content: head})
 		p.sync()
