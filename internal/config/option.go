@@ -23,6 +23,9 @@ type Option struct {
 	computed bool // Default is words
 }
 
+// Computed says that Default is words: it depends on other options.
+func (o Option) Computed() bool { return o.computed }
+
 // Options returns every option, sorted by name: the source of the reference,
 // the man page and completion.
 func Options() []Option {

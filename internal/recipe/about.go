@@ -2,6 +2,7 @@ package recipe
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"reprise/internal/config"
@@ -12,6 +13,18 @@ import (
 // options of the image and of the archive shape no system and are left out: a
 // system is the same wherever its packages came from.
 func About(cfg *config.Config) (*systemdiff.About, error) {
+	a, err := AboutAll(cfg)
+	if err != nil {
+		return nil, err
+	}
+	a.Options = slices.DeleteFunc(a.Options, func(o systemdiff.Option) bool {
+		return strings.HasPrefix(o.Name, "archive.") || strings.HasPrefix(o.Name, "image.")
+	})
+	return a, nil
+}
+
+// AboutAll is About with all options.
+func AboutAll(cfg *config.Config) (*systemdiff.About, error) {
 	settings, err := cfg.Settings()
 	if err != nil {
 		return nil, fmt.Errorf("settings: %w", err)
@@ -21,9 +34,6 @@ func About(cfg *config.Config) (*systemdiff.About, error) {
 		a.Packages = append(a.Packages, systemdiff.Asked{Name: name, For: sources(cfg.Origins(name))})
 	}
 	for _, s := range settings {
-		if strings.HasPrefix(s.Name, "archive.") || strings.HasPrefix(s.Name, "image.") {
-			continue
-		}
 		o := systemdiff.Option{Name: s.Name, From: sources(s.From)}
 		o.SetValue(s.Value)
 		a.Options = append(a.Options, o)

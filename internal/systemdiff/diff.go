@@ -77,6 +77,7 @@ func Diff(from, to *System, read Contents, unified bool) (*Report, error) {
 		FilesKnown:   from.Files != nil && to.Files != nil,
 		SizesKnown:   from.Sizes != nil && to.Sizes != nil,
 	}
+	r.Same = from.Path != "" && from.Path == to.Path
 	if from.Kernel != to.Kernel && from.Kernel != "" && to.Kernel != "" {
 		r.Kernel = &Versions{from.Kernel, to.Kernel}
 	}

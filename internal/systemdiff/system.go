@@ -8,16 +8,18 @@ import (
 
 // A System is what there is to know of one system.
 type System struct {
-	Name   string   // what to call it: "generation 7", a store path, a file
-	Config string   // what places call the configuration: "configuration.jsonnet"
-	About  *About   // nil where the system has none: it is older than about.json
-	Kernel string   // version, as uname -r
-	Params []string // of the kernel line
+	Name   string         // what to call it: "generation 7", a store path, a file
+	Path   storepath.Path // "" for what is not built
+	Config string         // what places call the configuration: "configuration.jsonnet"
+	Note   string         // what else to know of it, a sentence; "" for nothing
+	About  *About         // nil where the system has none: it is older than about.json
+	Kernel string         // version, as uname -r
+	Params []string       // of the kernel line
 
 	Packages []Package // sorted by name
 
 	// Files is the part of the view that is compared, by path: "etc/…" and
-	// UnitDirs. nil: not known, as of a configuration that is not built.
+	// units, see Trees. nil: not known, as of a configuration that is not built.
 	Files map[string]File
 
 	// Sizes has the bytes of every store path. nil: not known.
@@ -40,8 +42,8 @@ type File struct {
 // Contents reads the file at a File.Source.
 type Contents func(source string) ([]byte, error)
 
-// UnitDirs are the directories of systemd's units, a later one before an
-// earlier one.
+// unitDirs are the directories of systemd's units by scope; a file in a later
+// one hides that of its name in an earlier one.
 var unitDirs = map[string][]string{
 	"system": {"usr/lib/systemd/system", "etc/systemd/system"},
 	"user":   {"usr/lib/systemd/user", "etc/systemd/user"},

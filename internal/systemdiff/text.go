@@ -75,6 +75,11 @@ func (r *Report) Text(w io.Writer, from, to *System) error {
 	if !r.OptionsKnown {
 		p.line("\nOptions are not known: one of the two was built before systems kept them.")
 	}
+	for _, s := range []*System{from, to} {
+		if s.Note != "" {
+			p.line("\n%s", s.Note)
+		}
+	}
 	if !r.FilesKnown {
 		p.line("\nUnits and files of /etc are known once it is built.")
 	}
@@ -117,10 +122,19 @@ func (c PackageChange) String() string {
 
 func (r *Report) options(p *printer, from, to *System) {
 	var follow []string
+	told := map[string]bool{}
+	for _, c := range r.Options {
+		if !c.Follows {
+			told[thing(c.Name)] = true
+		}
+	}
 	title := "\nOptions"
 	for _, c := range r.Options {
 		if c.Follows {
-			follow = append(follow, c.Name)
+			if name := thing(c.Name); !told[name] {
+				told[name] = true
+				follow = append(follow, name)
+			}
 			continue
 		}
 		if title != "" {
@@ -133,24 +147,35 @@ func (r *Report) options(p *printer, from, to *System) {
 		if title != "" {
 			p.line("%s", title)
 		}
-		wrapped(p, "  and what follows from options and from reprise: ", follow)
+		wrapped(p, "  what follows:", ", ", follow)
 	}
 }
 
-// wrapped prints words with commas, in lines of Width.
-func wrapped(p *printer, head string, words []string) {
+// thing is the file or unit that an option is about, else the option.
+func thing(name string) string {
+	for _, parent := range []string{"environment.etc", "systemd.units", "systemd.user.units"} {
+		if rest, ok := strings.CutPrefix(name, parent); ok && strings.ContainsAny(rest, ".[") {
+			return name[:strings.LastIndexByte(name, '.')]
+		}
+	}
+	return name
+}
+
+// wrapped prints words in lines of Width, with between behind each but the
+// last.
+func wrapped(p *printer, head, between string, words []string) {
 	line := head
 	for i, word := range words {
 		if i < len(words)-1 {
-			word += ","
+			word += strings.TrimRight(between, " ")
 		}
-		if utf8.RuneCountInString(line)+len(word) >= Width && strings.TrimSpace(line) != "" {
-			p.line("%s", strings.TrimRight(line, " "))
-			line = "    "
+		if utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > Width && strings.TrimSpace(line) != "" {
+			p.line("%s", line)
+			line = "     "
 		}
-		line += word + " "
+		line += " " + word
 	}
-	p.line("%s", strings.TrimRight(line, " "))
+	p.line("%s", line)
 }
 
 func (c OptionChange) text(p *printer, configA, configB string) {

@@ -231,7 +231,7 @@ func (a *About) FindOptions(name string) []Option {
 	}
 	var found []Option
 	for _, o := range a.Options {
-		if below(o.Name, name) || below(name, o.Name) || strings.Contains(name, "<") && stands(name, o.Name) {
+		if below(o.Name, name) || below(name, o.Name) || strings.Contains(name, "<") && Stands(name, o.Name) {
 			found = append(found, o)
 		}
 	}
@@ -244,9 +244,9 @@ func below(name, above string) bool {
 	return ok && (strings.HasPrefix(rest, ".") || strings.HasPrefix(rest, "["))
 }
 
-// stands says whether pattern, such as "users.users.<name>.uid", stands for a
+// Stands says whether pattern, such as "users.users.<name>.uid", stands for a
 // name.
-func stands(pattern, name string) bool {
+func Stands(pattern, name string) bool {
 	before, rest, found := strings.Cut(pattern, ".<")
 	if !found {
 		return pattern == name
