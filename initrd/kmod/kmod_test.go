@@ -244,7 +244,8 @@ func TestParseModprobe(t *testing.T) {
 		{"-a loop ext4", modprobeCall{names: []string{"loop", "ext4"}}, false},
 		{"-r loop", modprobeCall{remove: true, names: []string{"loop"}}, false},
 		{"-q -- -x", modprobeCall{quiet: true, names: []string{"-x"}}, false},
-		{"--force loop", modprobeCall{}, true},
+		{"--force loop", modprobeCall{force: true, names: []string{"loop"}}, false},
+		{"--first-time loop", modprobeCall{}, true},
 		{"-q", modprobeCall{}, true},
 	} {
 		got, err := parseModprobe(strings.Fields(test.args))

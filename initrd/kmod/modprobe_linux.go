@@ -11,17 +11,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Modprobe answers `modprobe [-q] [-r] [-a] [--] NAME [parameter=value …]`,
+// Modprobe answers `modprobe [-q] [-f] [-r] [-a] [--] NAME [parameter=value …]`,
 // where NAME is a module or an alias: what the kernel runs as /sbin/modprobe
 // when it wants something by name, and what a person types in the rescue
-// shell. Modules come from dir (usr/lib/modules/<version>). It returns the
-// exit status, 0 or 1.
-func Modprobe(dir string, args []string, stderr io.Writer) int {
+// shell. Modules come from dir (usr/lib/modules/<version>); those that are
+// refused are loaded with -f alone, which means nothing else here. It returns
+// the exit status, 0 or 1.
+func Modprobe(dir string, refused Refused, args []string, stderr io.Writer) int {
 	call, err := parseModprobe(args)
 	if err == nil {
-		err = call.run(dir)
+		err = call.run(dir, refused)
 	}
-	if err == nil || call.quiet && errors.Is(err, ErrUnknown) {
+	if err == nil || call.quiet && (errors.Is(err, ErrUnknown) || errors.Is(err, ErrRefused)) {
 		if err != nil {
 			return 1
 		}
@@ -32,9 +33,9 @@ func Modprobe(dir string, args []string, stderr io.Writer) int {
 }
 
 type modprobeCall struct {
-	quiet, remove bool
-	names         []string
-	parameters    string
+	quiet, remove, force bool
+	names                []string
+	parameters           string
 }
 
 func parseModprobe(args []string) (modprobeCall, error) {
@@ -48,6 +49,8 @@ func parseModprobe(args []string) (modprobeCall, error) {
 			switch arg {
 			case "-q", "--quiet":
 				c.quiet = true
+			case "-f", "--force":
+				c.force = true
 			case "-r", "--remove":
 				c.remove = true
 			case "-a", "--all":
@@ -68,7 +71,7 @@ func parseModprobe(args []string) (modprobeCall, error) {
 	return c, nil
 }
 
-func (c modprobeCall) run(dir string) error {
+func (c modprobeCall) run(dir string, refused Refused) error {
 	if c.remove {
 		for _, name := range c.names {
 			if err := unix.DeleteModule(Name(name), unix.O_NONBLOCK); err != nil {
@@ -81,13 +84,20 @@ func (c modprobeCall) run(dir string) error {
 	if err != nil {
 		return err
 	}
+	if c.force {
+		refused = nil
+	}
 	var errs []error
 	for _, name := range c.names {
+		if err := refused.check(x, name); err != nil {
+			errs = append(errs, err)
+			continue
+		}
 		var options map[string]string
 		if c.parameters != "" {
 			options = map[string]string{Name(name): c.parameters}
 		}
-		if err := NewLoader(x, dir, options, nil).Load(name); err != nil {
+		if err := NewLoader(x, dir, options, refused.names()).Load(name); err != nil {
 			errs = append(errs, err)
 		}
 	}

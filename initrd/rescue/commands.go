@@ -80,6 +80,7 @@ Shell: cd pwd echo printf test read exit, if for while case, pipes, redirections
   mount [-t TYPE] [-o OPTIONS] DEVICE DIR    mount; without arguments: list
   mount --bind DIR DIR             chroot DIR [COMMAND]     umount DIR
   dmesg | tail                     the kernel's last words
+  modprobe [-f] MODULE             load a driver; -f: also one that is refused here
   reboot, poweroff                 both write everything to disk before
   exit                             try again to start the machine
 The machine's disk, when it was found, is at /.reprise/disk.`)

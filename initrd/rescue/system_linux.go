@@ -225,7 +225,7 @@ func modprobe(c call) error {
 	if err != nil {
 		return err
 	}
-	if status := kmod.Modprobe(dir, c.args, c.Stderr); status != 0 {
+	if status := kmod.Modprobe(dir, kmod.ReadRefused(), c.args, c.Stderr); status != 0 {
 		return exitStatus(status)
 	}
 	return nil

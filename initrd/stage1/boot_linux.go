@@ -165,6 +165,11 @@ func (b *boot) prepare() error {
 		return &Failure{Got: "the initramfs is not for this kernel", Want: dir, Err: err,
 			Do: []string{"boot the kernel and the initramfs of one generation together"}}
 	}
+	refused := kmod.Refused{}
+	for name := range b.line.Refused {
+		refused[name] = "the kernel line says so (modprobe.blacklist)"
+	}
+	b.keepRefused(refused)
 	d := &devices{optical: b.line.Mode != "", loader: kmod.NewLoader(x, dir, b.line.Options, b.line.Refused), sys: os.DirFS("/sys")}
 	if d.events, err = listenUevents(); err != nil {
 		b.log.printf(logWarning, "%v", err)

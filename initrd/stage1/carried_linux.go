@@ -166,7 +166,14 @@ func (b *boot) widen() error {
 		return err
 	}
 	options, refused := b.wideChoice(x)
-	b.holdFireWire(refused)
+	why := kmod.Refused{}
+	for name := range refused {
+		why[name] = ""
+	}
+	if reason := b.holdFireWire(); reason != "" {
+		refused[fireWireDriver], why[fireWireDriver] = true, reason
+	}
+	b.keepRefused(why)
 	b.devices.widen(kmod.NewLoader(x, dir, options, refused))
 	return nil
 }
@@ -229,28 +236,44 @@ func (b *boot) wideChoice(x *kmod.Index) (options map[string]string, refused map
 // fireWireDriver reads the cycle timer of every controller that it drives.
 const fireWireDriver = "firewire_ohci"
 
+// keepRefused tells modprobe, in the rescue shell and for the kernel, what is
+// not to be loaded.
+func (b *boot) keepRefused(list kmod.Refused) {
+	if len(list) == 0 {
+		return
+	}
+	err := os.MkdirAll(filepath.Dir(kmod.RefusedFile), 0o755)
+	if err == nil {
+		err = os.WriteFile(kmod.RefusedFile, list.Encode(), 0o644)
+	}
+	if err != nil {
+		b.log.printf(logWarning, "modprobe does not know what is refused: %v", err)
+	}
+}
+
 // holdFireWire keeps the FireWire driver from controllers whose cycle timer
-// must not be read, and says so. Where no other controller is left, the driver
-// is refused altogether.
-func (b *boot) holdFireWire(refused map[string]bool) {
+// must not be read, and says so. Where no other controller is left, it returns
+// why the driver is refused altogether, else "".
+func (b *boot) holdFireWire() (refused string) {
 	facts, err := hwdetect.Read(os.DirFS("/"), hwdetect.Options{})
 	if err != nil {
 		b.log.printf(logWarning, "FireWire is left alone, for the machine cannot be looked at: %v", err)
-		refused[fireWireDriver] = true
-		return
+		return "it is not known whether it reboots this machine, which cannot be looked at"
 	}
+	const mayReboot = "reading the cycle timer of this machine's FireWire controller may reboot it"
 	held := heldFireWire(facts.FireWire)
 	for _, c := range held {
 		b.log.printf(logWarning, "the FireWire controller %s stays without its driver: reading the cycle timer of a %s behind this bridge reboots a machine with an AMD Zen", c.PCI, c.Name.Or("VIA VT6306"))
 		// No driver has this name: Documentation/ABI/testing/sysfs-bus-pci, driver_override.
 		if err := os.WriteFile(filepath.Join("/sys/bus/pci/devices", c.PCI, "driver_override"), []byte("reprise-none"), 0); err != nil {
 			b.log.printf(logWarning, "%v", err)
-			refused[fireWireDriver] = true
+			refused = mayReboot
 		}
 	}
 	if len(held) > 0 && len(held) == len(facts.FireWire) {
-		refused[fireWireDriver] = true
+		refused = mayReboot
 	}
+	return refused
 }
 
 // heldFireWire are the controllers that may reboot the machine. Where it is

@@ -105,5 +105,5 @@ func modprobe() int {
 	if err != nil {
 		return 1
 	}
-	return kmod.Modprobe(dir, os.Args[1:], os.Stderr)
+	return kmod.Modprobe(dir, kmod.ReadRefused(), os.Args[1:], os.Stderr)
 }
