@@ -21,6 +21,6 @@
 //     library beside it for colours and forms runs tmux from PATH when it is
 //     loaded.
 //
-// What it leaves out: the keys that a console sends are those of its keyboard
-// table, which nobody changes here.
+// What it leaves out: keys of serial lines, of ssh and of a session are those of
+// the terminal at the other end, which nobody changes here.
 package tui

@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,7 +76,7 @@ func (m *Model) doneStep() step {
 		b.WriteString("What to do next\n")
 		next := []string{"Restart the machine, and take stick or disc out when the screen goes dark."}
 		if p.LUKS != nil {
-			next = append(next, "Type the passphrase when it is asked for. The keys are then those of an American keyboard.")
+			next = append(next, fmt.Sprintf("Type the passphrase when it is asked for. The keys of this machine are then those of %q.", cmp.Or(p.Answers.KeyMap, kernelKeys)))
 		}
 		if u := p.Answers.User; u != nil {
 			next = append(next, "Log in as "+u.Name+".")

@@ -161,7 +161,8 @@ func newRig(t testing.TB, machine string) *rig {
 		Measure: func(ctx context.Context, profile string, watch func(latency.Result)) (Measured, error) {
 			return r.measure(ctx, profile, watch)
 		},
-		Hash: func(password string) (string, error) { return "$6$saltsalt$" + strings.Repeat("x", 86), nil },
+		Keyboard: func(context.Context, string) error { return nil },
+		Hash:     func(password string) (string, error) { return "$6$saltsalt$" + strings.Repeat("x", 86), nil },
 	}
 	r.m = New(context.Background(), o)
 	r.m.now = func() time.Time { return noon }

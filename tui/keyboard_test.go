@@ -16,7 +16,7 @@ func TestPressKeys(t *testing.T) {
 		pressed = append(pressed, keyMap)
 		return fails
 	}}}}
-	warned := func() bool { return keysText("look")(s, 80) != "" }
+	warned := func() bool { return keysText("at each start")(s, 80) != "" }
 	leave := func(keyMap string) {
 		t.Helper()
 		s.Said.KeyMap = keyMap
@@ -46,6 +46,9 @@ func TestPressKeys(t *testing.T) {
 	if len(pressed) != 2 || !warned() {
 		t.Errorf("a map that fails: pressed %q, warned %v", pressed, warned())
 	}
+	if text := strings.Join(strings.Fields(keysText("at each start")(s, 80)), " "); !strings.Contains(text, `here they are those of "de-latin1", and at each start those of "fr-latin9"`) {
+		t.Errorf("a map that fails: %s", text)
+	}
 	fails = nil
 	leave("us")
 	if len(pressed) != 3 || warned() {
@@ -53,5 +56,12 @@ func TestPressKeys(t *testing.T) {
 	}
 	if !strings.Contains(keyboardText(s, 80), "as soon as you go on") {
 		t.Error("the step does not say that its keys take effect")
+	}
+	elsewhere := &Session{Said: Said{KeyMap: "de-latin1"}}
+	if text := keysText("at each start")(elsewhere, 200); !strings.Contains(text, `those of "de-latin1" at each start`) || strings.Contains(text, "changed") {
+		t.Errorf("on a serial line: %s", text)
+	}
+	if text := keyboardText(elsewhere, 200); !strings.Contains(text, "stay as they are") {
+		t.Errorf("on a serial line: %s", text)
 	}
 }

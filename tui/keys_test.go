@@ -301,7 +301,7 @@ func TestLinks(t *testing.T) {
 	r := newRig(t, laptop)
 	r.m.Update(linksMsg(nil))
 	r.to(stepNetwork)
-	if strings.Contains(r.screen(), "now:") {
+	if strings.Contains(r.screen(), "wired network") {
 		t.Errorf("nothing is known, and that is shown:\n%s", r.screen())
 	}
 	r.m.Update(linksMsg{"eth0: no cable is in"})

@@ -71,8 +71,9 @@ func follows(secret, row string) bool {
 	return false
 }
 
-// passphraseComplaint judges a passphrase, which is typed at the start on the
-// keys of an American keyboard.
+// passphraseComplaint judges a passphrase. It is typed at each start, in the key
+// map of the machine or on a serial line, one day on another keyboard: so it has
+// what all of them can type.
 func passphraseComplaint(secret string) string {
 	letters := []rune(secret)
 	switch {
@@ -83,7 +84,7 @@ func passphraseComplaint(secret string) string {
 	}
 	for _, r := range letters {
 		if r < ' ' || r > '~' {
-			return fmt.Sprintf("has %q, which an American keyboard cannot type at the start of the machine; want letters without accents, digits and signs", r)
+			return fmt.Sprintf("has %q, which not every keyboard can type at the start of the machine; want letters without accents, digits and signs", r)
 		}
 	}
 	if secret != strings.TrimSpace(secret) {

@@ -23,7 +23,7 @@ func TestWeak(t *testing.T) {
 
 func TestPassphraseComplaint(t *testing.T) {
 	for _, test := range []struct{ secret, want string }{
-		{"", "is not answered"}, {"1234567", "has 7 characters"}, {"schöne Töne", "'ö', which an American keyboard cannot type"}, {" four words in a row", "a space"}, {"four words in a row", ""},
+		{"", "is not answered"}, {"1234567", "has 7 characters"}, {"schöne Töne", "'ö', which not every keyboard can type"}, {" four words in a row", "a space"}, {"four words in a row", ""},
 	} {
 		if got := passphraseComplaint(test.secret); got == "" != (test.want == "") || !strings.Contains(got, test.want) {
 			t.Errorf("%q: %q, want %q", test.secret, got, test.want)

@@ -123,7 +123,7 @@ type Session struct {
 	Files map[string][]byte
 
 	links        []string        // as Options.Links told them last
-	pressed      string          // the key map that this machine has now; "": the kernel's own, us
+	pressed      string          // the key map that this machine was given here; "": none
 	hash, hashOf string          // of the password that it was made from
 	found        find            // ssh keys, where Said.Keys says
 	edits        map[string]edit // by the name of the file

@@ -1,7 +1,6 @@
 package tui
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,8 +51,8 @@ func steps() []step {
 		{id: stepMachine, title: "This machine", text: machineText, keys: "r look again"},
 		{id: stepProfile, title: "Profile", fields: profileFields, text: say("What this machine is to be. All of it stands in /etc/reprise/configuration.jsonnet afterwards.")},
 		{id: stepDisk, title: "Disk", text: diskText, fields: diskFields, leave: probeDisk, keys: "r look again"},
-		{id: stepEncryption, title: "File system and encryption", text: keysText("A passphrase is typed on the keys of an American keyboard, here and at each start: Ctrl-T shows what you type."), fields: encryptionFields, keys: "Ctrl-T show or hide"},
-		{id: stepPerson, title: "Host and user", text: keysText("The keys of this machine are those of an American keyboard here, and of yours once it is installed: press Ctrl-T and look at the password before you go on."), fields: personFields, leave: leavePerson, keys: "Ctrl-T show or hide"},
+		{id: stepEncryption, title: "File system and encryption", text: keysText("at each start"), fields: encryptionFields, keys: "Ctrl-T show or hide"},
+		{id: stepPerson, title: "Host and user", text: keysText("once it is installed"), fields: personFields, leave: leavePerson, keys: "Ctrl-T show or hide"},
 		{id: stepZone, title: "Time zone", text: say("For the clock. Type the name of the next large town, such as berlin or new york."), fields: func(s *Session) []field {
 			return []field{{id: "zone", kind: search, label: "Time zone", options: s.zones(), value: &s.Said.Zone}}
 		}, leave: makePlan},
@@ -73,16 +72,6 @@ func unlessOne(options func(*Session) []option, one, sentence string) func(*Sess
 	return func(s *Session, width int) string {
 		if len(options(s)) == 1 {
 			return wrap(one, width)
-		}
-		return wrap(sentence, width)
-	}
-}
-
-// keysText warns those whose keyboard is another one than the installer's.
-func keysText(sentence string) func(*Session, int) string {
-	return func(s *Session, width int) string {
-		if s.Said.KeyMap == cmp.Or(s.pressed, "us") {
-			return ""
 		}
 		return wrap(sentence, width)
 	}
