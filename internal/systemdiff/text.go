@@ -53,7 +53,11 @@ func (s Source) Place(config string) string {
 // Text writes a report for people.
 func (r *Report) Text(w io.Writer, from, to *System) error {
 	p := &printer{w: w}
-	p.line("%s → %s", from.Name, to.Name)
+	if head := from.Name + " → " + to.Name; utf8.RuneCountInString(head) <= Width {
+		p.line("%s", head)
+	} else {
+		p.line("%s\n→ %s", from.Name, to.Name)
+	}
 	if r.Nothing() {
 		switch {
 		case r.Same:
