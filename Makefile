@@ -42,9 +42,9 @@ test: check reprise
 bench: reprise
 	./scripts/bench
 
-# Every installation in a guest that there is a test for: more than an hour.
+# Every installation and change in a guest that there is a test for: an hour.
 guests: reprise
-	./scripts/guests 'TestInstall|TestGuided|TestSessionInstalls'
+	./scripts/guests 'TestInstall|TestGuided|TestSessionInstalls|TestSwitch'
 
 # An installation cut off at each step and at twenty moments of its copy.
 power-cuts: reprise

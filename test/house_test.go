@@ -151,7 +151,7 @@ func TestImportsGoDown(t *testing.T) {
 		{"store/nar", "store/drv", "store/tree", "internal/deb"},
 		{"store", "store/generation", "store/storetest", "store/sandbox", "internal/lock", "internal/resolve", "internal/systemdiff", "internal/archive", "internal/activation", "internal/compose", "internal/bootentry", "internal/bootmenu", "image/layout", "profiles", "initrd/kmod", "initrd/blockdev", "initrd/devmapper", "initrd/luks", "initrd/network"},
 		{"store/realise", "internal/config", "internal/rootmount", "internal/growroot", "internal/passwdtool", "internal/sha256sums", "initrd/build", "initrd/loopdev", "hwdetect", "initrd/rescue", "internal/toolbox", "internal/vm", "image", "internal/builder/spec", "internal/esp"},
-		{"internal/effect", "internal/flash", "internal/unitdiff", "initrd/stage1"},
+		{"internal/effect", "internal/flash", "internal/liveroot", "internal/unitdiff", "initrd/stage1"},
 		{"internal/builder", "internal/recipe", "internal/systemd"},
 		{"installer"},
 		{"tui"},

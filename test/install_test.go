@@ -8,7 +8,8 @@ import (
 	"reprise/internal/vm"
 )
 
-// everyGuest in the environment asks for the rare rows of TestInstall, too.
+// everyGuest in the environment asks for the rare rows of TestInstall and
+// TestSwitch, too.
 const everyGuest = "REPRISE_TEST_GUESTS"
 
 // TestInstall installs without a person, takes the medium out, and boots what

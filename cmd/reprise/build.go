@@ -107,35 +107,9 @@ func (a *app) build(ctx context.Context, profile string, f buildFlags) error {
 	if same, err := filepath.Abs(lockFile); err == nil && same == image {
 		return &usageError{diag.Problem{Field: "--output", Got: fmt.Sprintf("%q is the name of the lock", f.out), Want: "another name than the lock's", Do: "write -o NAME.img"}}
 	}
-	l, changed, err := s.lockFor(ctx, cfg, recipe.Sets(cfg), lockFile, f.frozen)
-	if err != nil {
+	d, err := s.made(ctx, making{cfg: cfg, profile: profile, lockFile: lockFile, sets: recipe.Sets(cfg), unpack: diskSets, keepKey: keepKey}, f)
+	if err != nil || f.dryRun {
 		return err
-	}
-	if f.dryRun {
-		return s.tellPlan(ctx, cfg, l)
-	}
-	if changed {
-		// What was chosen is kept even when the build fails later.
-		if err := writable(lockFile, "--lock"); err != nil {
-			return err
-		}
-		if err := writeLock(lockFile, l); err != nil {
-			return err
-		}
-	}
-	if err := keepKey(); err != nil {
-		return err
-	}
-	before := l.Encode()
-	d, err := s.realiseSystem(ctx, cfg, l, lockFile, diskSets, nil)
-	if d != nil && !bytes.Equal(d.lock.Encode(), before) {
-		// The hashes of what was unpacked for the first time.
-		if err := writeLock(lockFile, d.lock); err != nil {
-			return err
-		}
-	}
-	if err != nil {
-		return explainGone(err, profile, lockFile)
 	}
 	release, err := own(image)
 	if err != nil {
@@ -155,6 +129,51 @@ func (a *app) build(ctx context.Context, profile string, f buildFlags) error {
 		return err
 	}
 	return a.result(d, f.out, "written")
+}
+
+// A making is what it takes to make a machine's system.
+type making struct {
+	cfg      *config.Config
+	profile  string // for messages
+	lockFile string
+	sets     []lock.Set      // that the lock has to answer
+	unpack   []string        // of these
+	more     moreDerivations // may be nil
+	keepKey  func() error    // keeps the key that was made to log in with
+}
+
+// made makes a system valid in the store, by its lock, which is written as soon
+// as it is known: what was chosen is kept even when the build fails later. With
+// --dry-run it only tells. Its first result is not nil once packages were
+// unpacked, whatever failed later.
+func (s *session) made(ctx context.Context, m making, f buildFlags) (*diskImage, error) {
+	l, changed, err := s.lockFor(ctx, m.cfg, m.sets, m.lockFile, f.frozen)
+	if err != nil {
+		return nil, err
+	}
+	if f.dryRun {
+		return nil, s.tellPlan(ctx, m.cfg, l)
+	}
+	if changed {
+		if err := writable(m.lockFile, "--lock"); err != nil {
+			return nil, err
+		}
+		if err := writeLock(m.lockFile, l); err != nil {
+			return nil, err
+		}
+	}
+	if err := m.keepKey(); err != nil {
+		return nil, err
+	}
+	before := l.Encode()
+	d, err := s.realiseSystem(ctx, m.cfg, l, m.lockFile, m.unpack, m.more)
+	if d != nil && !bytes.Equal(d.lock.Encode(), before) {
+		// The hashes of what was unpacked for the first time.
+		if err := writeLock(m.lockFile, d.lock); err != nil {
+			return d, err
+		}
+	}
+	return d, explainGone(err, m.profile, m.lockFile)
 }
 
 // noWayIn says what is missing for a log-in.
@@ -228,15 +247,11 @@ type moreDerivations func(*diskImage, *recipe.Graph) ([]*drv.Derivation, error)
 // result is not nil once packages were unpacked: its lock knows their hashes,
 // whatever failed later.
 func (s *session) realiseSystem(ctx context.Context, cfg *config.Config, l *lock.Lock, lockFile string, sets []string, more moreDerivations) (*diskImage, error) {
-	client, err := s.client(cfg)
-	if err != nil {
-		return nil, err
-	}
 	s.realiser.Weight = weight(l)
 	run := s.realiser.Start(ctx)
 	defer run.Close()
 	effects := allEffects()
-	paths, err := s.unpacked(ctx, client, l, run, s.moduleIndex(cfg, l, run, effects), sets...)
+	paths, err := s.unpacked(ctx, cfg, l, run, s.moduleIndex(cfg, l, run, effects), sets...)
 	d := &diskImage{session: s, cfg: cfg, lock: l, paths: paths}
 	if err != nil {
 		return d, err

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"path/filepath"
 	"strings"
@@ -22,48 +21,22 @@ func (m *medium) carry(ctx context.Context, c *carried, cfg *config.Config, f bu
 	if len(m.systems) > 0 {
 		lockFile = strings.TrimSuffix(f.out, filepath.Ext(f.out)) + "." + c.name + ".lock"
 	}
-	l, changed, err := m.lockFor(ctx, cfg, recipe.MediumSets(cfg), lockFile, f.frozen)
-	if err != nil {
-		return err
+	first := c // its microcode is in what the medium starts, whatever it starts
+	if len(m.systems) > 0 {
+		first = m.systems[0]
 	}
-	if f.dryRun {
-		m.systems = append(m.systems, c)
-		return m.tellPlan(ctx, cfg, l)
+	more := func(d *diskImage, g *recipe.Graph) ([]*drv.Derivation, error) {
+		c.graph = g
+		return c.more(d, first.graph.Microcode)
 	}
-	if changed {
-		if err := writable(lockFile, "--lock"); err != nil {
-			return err
-		}
-		if err := writeLock(lockFile, l); err != nil {
-			return err
-		}
-	}
-	if err := keepKey(); err != nil {
-		return err
-	}
-	before := l.Encode()
-	c.diskImage, err = m.realiseSystem(ctx, cfg, l, lockFile, mediumSets, func(d *diskImage, g *recipe.Graph) ([]*drv.Derivation, error) {
-		first := g // its microcode is in what the medium starts, whatever it starts
-		if len(m.systems) > 0 {
-			first = m.systems[0].graph
-		}
-		return c.more(d, g, first.Microcode)
-	})
-	if c.diskImage != nil && !bytes.Equal(c.lock.Encode(), before) {
-		if err := writeLock(lockFile, c.lock); err != nil {
-			return err
-		}
-	}
+	c.diskImage, err = m.made(ctx, making{cfg: cfg, profile: c.profile, lockFile: lockFile, sets: recipe.MediumSets(cfg), unpack: mediumSets, more: more, keepKey: keepKey}, f)
 	m.systems = append(m.systems, c)
-	if err != nil {
-		return explainGone(err, c.profile, lockFile)
-	}
-	return nil
+	return err
 }
 
 // more is what a medium needs beside the system.
-func (c *carried) more(d *diskImage, g *recipe.Graph, microcode []storepath.Path) ([]*drv.Derivation, error) {
-	initrd, err := g.MediumInitrd(d.cfg, d.self, microcode)
+func (c *carried) more(d *diskImage, microcode []storepath.Path) ([]*drv.Derivation, error) {
+	initrd, err := c.graph.MediumInitrd(d.cfg, d.self, microcode)
 	if err != nil {
 		return nil, err
 	}
@@ -75,6 +48,6 @@ func (c *carried) more(d *diskImage, g *recipe.Graph, microcode []storepath.Path
 	if err != nil {
 		return nil, err
 	}
-	c.graph, c.initrd, c.tools = g, initrd.Outputs["out"].Path, tools.Outputs["out"].Path
+	c.initrd, c.tools = initrd.Outputs["out"].Path, tools.Outputs["out"].Path
 	return []*drv.Derivation{initrd, tools}, nil
 }

@@ -24,8 +24,10 @@ import (
 // unpacked makes every package of the named sets valid in the store and
 // returns their paths by name. NAR hashes that l does not have are learnt and
 // filled in. early, when not nil, is called as soon as the packages it names
-// are there, so that long builds start while the rest still unpacks.
-func (s *session) unpacked(ctx context.Context, client *archive.Client, l *lock.Lock, run *realise.Run, early *earlyBuild, sets ...string) (map[string]storepath.Path, error) {
+// are there, so that long builds start while the rest still unpacks. The archive
+// that cfg names (nil for none) is asked for only when something is missing: a
+// machine that has everything needs no mirror.
+func (s *session) unpacked(ctx context.Context, cfg *config.Config, l *lock.Lock, run *realise.Run, early *earlyBuild, sets ...string) (map[string]storepath.Path, error) {
 	u := &unpacking{session: s, lock: l, run: run, paths: map[string]storepath.Path{}}
 	var wanted []int
 	for i, p := range l.Packages {
@@ -41,6 +43,10 @@ func (s *session) unpacked(ctx context.Context, client *archive.Client, l *lock.
 		return u.paths, nil
 	}
 	if err := u.notHere(ctx, missing); err != nil {
+		return u.paths, err
+	}
+	client, err := s.client(cfg)
+	if err != nil {
 		return u.paths, err
 	}
 	if err := u.bring(ctx, client, missing, early); err != nil {

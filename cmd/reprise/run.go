@@ -150,19 +150,15 @@ func (s *session) archiveTools(ctx context.Context, set string, packages ...stri
 			return nil, err
 		}
 	}
-	client, err := s.client(nil)
-	if err != nil {
-		return nil, err
-	}
 	run := s.realiser.Start(ctx)
 	defer run.Close()
-	paths, err := s.unpacked(ctx, client, l, run, nil, set)
+	paths, err := s.unpacked(ctx, nil, l, run, nil, set)
 	if isGone(err) {
 		// Versions move on; tools need not be the same ones for ever.
 		if l, err = s.resolved(ctx, nil, sets, l, []string{"*"}); err != nil {
 			return nil, err
 		}
-		paths, err = s.unpacked(ctx, client, l, run, nil, set)
+		paths, err = s.unpacked(ctx, nil, l, run, nil, set)
 	}
 	if err != nil {
 		return nil, err
