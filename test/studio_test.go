@@ -29,7 +29,7 @@ const ardour = "systemd-run --user --quiet --unit=take --setenv=LD_LIBRARY_PATH=
 // studioChecks are what a studio promises, as its user sees it.
 var studioChecks = []rigCheck{
 	check("all units are well", "systemctl is-system-running --wait", "running"),
-	check("no unit failed", "systemctl --failed --no-legend | wc -l", "0"),
+	check("no unit failed", `failed=$(systemctl --failed --no-legend) && echo "[$failed]"`, "[]"),
 	has("the kernel is PREEMPT_RT", "uname -v", "PREEMPT_RT"),
 	has("the initrd begins with microcode", "sudo -n sh -c 'head -qc 4096 /efi/reprise/initrd-*' | grep -ao 'kernel/x86/microcode/[A-Za-z]*'", "AuthenticAMD"),
 	check("the greeter waits", "timeout 300 sh -c 'until pgrep -u lightdm -f /lightdm-gtk-greeter >/dev/null; do sleep 1; done' && echo yes", "yes"),

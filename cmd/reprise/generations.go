@@ -138,7 +138,7 @@ func (s *systems) bootMenu() (bootStates, error) {
 	if s.root != "/" && s.root != rootmount.Disk {
 		return nil, nil
 	}
-	f, err := esp.Open("/efi")
+	f, err := esp.Open(espDir)
 	if err != nil {
 		return nil, nil
 	}

@@ -207,7 +207,7 @@ func (a *app) rollback(ctx context.Context, n int, restartAudio bool) error {
 // buildSystem makes the system of a configuration valid in the machine's own
 // store.
 func (a *app) buildSystem(ctx context.Context, file string, f changeFlags) (system storepath.Path, timeout int, err error) {
-	cfg, err := config.Evaluate(ctx, file, config.EvalOptions{})
+	cfg, err := config.Evaluate(ctx, file, unhurried)
 	if err != nil {
 		return "", 0, err
 	}
