@@ -128,17 +128,17 @@ func (d *activated) follow(ctx context.Context, m *systemd.Manager) error {
 	if err != nil {
 		return err
 	}
-	for _, uid := range people {
-		own, err := systemd.OpenUser(ctx, uid)
-		if err == nil {
-			err = own.Reload(ctx)
-			own.Close()
-		}
-		if err != nil {
-			d.failed = append(d.failed, err.Error())
+	// The unit of a person's manager passes a reload on to it.
+	jobs := make([]unitdiff.Job, len(people))
+	for i, uid := range people {
+		jobs[i] = unitdiff.Job{Do: unitdiff.Reload, Unit: fmt.Sprintf("user@%d.service", uid)}
+	}
+	for _, u := range d.plan.User {
+		if u.Action != unitdiff.Leave {
+			d.waits = append(d.waits, fmt.Sprintf("%s of people who are logged in: %s; it counts from their next log-in", u.Unit, u.Sentence()))
 		}
 	}
-	return nil
+	return d.run(ctx, m, jobs)
 }
 
 func (d *activated) run(ctx context.Context, m *systemd.Manager, jobs []unitdiff.Job) error {

@@ -163,14 +163,10 @@ const (
 )
 
 func journal(ctx context.Context, unit string, since time.Time) ([]string, error) {
-	return journalOf(ctx, since, "--unit", unit)
-}
-
-func journalOf(ctx context.Context, since time.Time, match ...string) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, journalTime)
 	defer cancel()
-	args := append([]string{"--quiet", "--no-pager", "--output=cat", "--lines=" + journalLines, fmt.Sprintf("--since=@%d", since.Unix())}, match...)
-	out, err := exec.CommandContext(ctx, journalctl, args...).Output()
+	out, err := exec.CommandContext(ctx, journalctl, "--quiet", "--no-pager", "--output=cat", "--lines="+journalLines,
+		fmt.Sprintf("--since=@%d", since.Unix()), "--unit", unit).Output()
 	if err != nil {
 		return nil, fmt.Errorf("journalctl: %w", err)
 	}

@@ -1,6 +1,6 @@
-// Package systemd asks the system manager of this machine, PID 1, and people's
-// own managers: which units there are, and to read units again, to start, stop,
-// restart and reload them, and what became of that.
+// Package systemd asks the system manager of this machine, PID 1, which units
+// there are, and to read units again, to start, stop, restart and reload them,
+// and what became of that.
 //
 // It talks to the manager itself, over the socket that the manager has for root,
 // and so needs no message bus: a switch may reload that, and a machine in
@@ -27,9 +27,6 @@ import (
 
 // systemSocket is where PID 1 listens for root; bus-setup.c of systemd v257.
 const systemSocket = "/run/systemd/private"
-
-// userSocket is where the manager of one person listens.
-func userSocket(uid int) string { return fmt.Sprintf("/run/user/%d/systemd/private", uid) }
 
 // bus is what is asked of a connection; *dbus.Conn is one.
 type bus interface {
@@ -60,19 +57,6 @@ func Open(ctx context.Context) (*Manager, error) {
 	m, err := open(ctx, systemSocket, journal)
 	if err != nil {
 		return nil, fmt.Errorf("reach the system manager: %w", err)
-	}
-	return m, nil
-}
-
-// OpenUser connects root to the manager of one person, who must be logged in
-// or linger: fs.ErrNotExist when there is none.
-func OpenUser(ctx context.Context, uid int) (*Manager, error) {
-	m, err := open(ctx, userSocket(uid), func(ctx context.Context, unit string, since time.Time) ([]string, error) {
-		// --user-unit would mean units of root's own manager.
-		return journalOf(ctx, since, "_UID="+strconv.Itoa(uid), "_SYSTEMD_USER_UNIT="+unit)
-	})
-	if err != nil {
-		return nil, fmt.Errorf("reach the manager of user %d: %w", uid, err)
 	}
 	return m, nil
 }
