@@ -35,7 +35,7 @@ const ProfileDir = "profile"
 func Configuration(a answers.Answers, host string, base Base) []byte {
 	w := &jsonnet{}
 	w.line("// The configuration of %s. Written by the installer, and yours from now on:", host)
-	w.line("// reprise build turns it into a system. Every option is in docs/options.md.")
+	w.line("// sudo reprise switch makes the machine what it says. Every option is in docs/options.md.")
 	for _, c := range base.Comment {
 		w.line("%s", strings.TrimRight("// "+c, " "))
 	}

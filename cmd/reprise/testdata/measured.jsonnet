@@ -1,5 +1,5 @@
 // The configuration of rig. Written by the installer, and yours from now on:
-// reprise build turns it into a system. Every option is in docs/options.md.
+// sudo reprise switch makes the machine what it says. Every option is in docs/options.md.
 //
 // Latency, measured 2026-12-01 12:00 UTC:
 // 6.12.117+deb13-rt-amd64, PREEMPT_RT.
