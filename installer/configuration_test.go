@@ -39,6 +39,7 @@ func TestConfigurationEvaluates(t *testing.T) {
 		{"a file of one's own", &answers.User{Name: "anna", Keys: []string{key}}, plan.Base{System: own, Hardware: true}, 1000},
 		{"no user", nil, plan.Base{System: shipped}, 0},
 		{"an encrypted disk", nil, plan.Base{System: shipped, LUKS: &plan.LUKS{UUID: "6e1dba68-2f6f-4bb2-a4ce-d2a1d6a3e8a4", Name: "reprise-6e1dba68"}}, 0},
+		{"a card that was seen", nil, plan.Base{System: shipped, Wired: map[string]string{"enp3s0": "52:54:00:12:34:56"}}, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -61,6 +62,9 @@ func TestConfigurationEvaluates(t *testing.T) {
 			}
 			if cfg.Networking.HostName != "rig-01" || cfg.Time.TimeZone != a.TimeZone || cfg.Console.KeyMap != a.KeyMap || cfg.Networking.Interfaces["enp3s0"].Addresses[0] != a.Network.Address {
 				t.Errorf("the configuration is\n%s", text)
+			}
+			if got, want := cfg.Networking.Interfaces["enp3s0"].PermanentMACAddress, test.base.Wired["enp3s0"]; got != want {
+				t.Errorf("the card is %q, want %q", got, want)
 			}
 			if test.base.Hardware != slices.Contains(cfg.Boot.KernelModules, "nbd") {
 				t.Errorf("kernel modules are %q", cfg.Boot.KernelModules)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	tea "charm.land/bubbletea/v2"
@@ -43,8 +44,23 @@ func (m *Model) editOutside() tea.Cmd {
 	if work == nil {
 		return nil
 	}
-	return tea.Exec(work, func(err error) tea.Msg { return outsideMade(work, err) })
+	return tea.Exec(settled{work}, func(err error) tea.Msg { return outsideMade(work, err) })
 }
+
+// settled runs a program once the renderer has come to its end. bubbletea 2.0.10
+// only asks it to stop (stopRenderer in tea.go), and the goroutine that is asked
+// stops the ticker that the next renderer goes by, at once or, on a busy
+// machine, after that has started: the screen then stayed blank for good where
+// the program was over soon, as one is that cannot be started.
+type settled struct{ Outside }
+
+func (s settled) Run() error {
+	time.Sleep(settling)
+	return s.Outside.Run()
+}
+
+// settling is long for a goroutine that is ready to run, and short for a person.
+const settling = 100 * time.Millisecond
 
 // program is the editor, ready to run; nil when there is none.
 func (m *Model) program() Outside {

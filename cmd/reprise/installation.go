@@ -264,7 +264,8 @@ func (i *installation) configuration(ctx context.Context, p *plan.Plan) (map[str
 	if err != nil {
 		return nil, err
 	}
-	base := plan.Base{System: s, Users: map[string]int{}, Hardware: true, LUKS: p.LUKS, Comment: i.measuredComment()}
+	base := plan.Base{System: s, Users: map[string]int{}, Hardware: true, LUKS: p.LUKS, Comment: i.measuredComment(),
+		Wired: plan.MachineOf(i.facts.Load(), time.Time{}).Wired}
 	for name, u := range cfg.Users.Users {
 		base.Users[name] = u.UID
 	}

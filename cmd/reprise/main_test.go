@@ -158,7 +158,7 @@ func TestHelpIsWhole(t *testing.T) {
 			if code := run(context.Background(), args, strings.NewReader(""), &stdout, &stderr); code != 0 || stderr.Len() > 0 {
 				t.Errorf("reprise %q: exit code %d, %s", args, code, &stderr)
 			}
-			for _, part := range []string{"Use:\n  reprise", "Flags:\n", "Example:\n  reprise "} {
+			for _, part := range []string{"Use:\n  reprise", "Flags:\n", "Example:\n  "} {
 				if !strings.Contains(stdout.String(), part) {
 					t.Errorf("reprise %q has no %q:\n%s", args, part, &stdout)
 				}
@@ -185,7 +185,7 @@ func TestExamplesParse(t *testing.T) {
 		for line := range strings.Lines(c.Example) {
 			line, _, _ = strings.Cut(line, "#")
 			line, _, _ = strings.Cut(line, ">")
-			words := strings.Fields(line)
+			words := strings.Fields(strings.TrimPrefix(strings.TrimSpace(line), "sudo "))
 			if len(words) == 0 {
 				continue
 			}

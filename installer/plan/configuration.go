@@ -22,6 +22,9 @@ type Base struct {
 	Hardware bool
 	// LUKS is the encryption of the root; nil when there is none.
 	LUKS *LUKS
+	// Wired are the MAC addresses of wired interfaces by the names that they have
+	// while the medium runs; the machine itself may call them otherwise.
+	Wired map[string]string
 	// Comment is put at the top, a line each: what was measured, say.
 	Comment []string
 }
@@ -62,7 +65,11 @@ func Configuration(a answers.Answers, host string, base Base) []byte {
 	w.open("networking+: {")
 	w.line("hostName: %s,", quote(host))
 	if n := a.Network; n != nil {
-		w.line("interfaces+: { %s: { addresses: [%s] } },", quote(n.Interface), quote(n.Address))
+		card := ""
+		if mac := base.Wired[n.Interface]; mac != "" {
+			card = ", permanentMACAddress: " + quote(mac)
+		}
+		w.line("interfaces+: { %s: { addresses: [%s]%s } },", quote(n.Interface), quote(n.Address), card)
 		if n.Gateway != "" {
 			w.line("defaultGateway: %s,", quote(n.Gateway))
 		}

@@ -78,13 +78,16 @@ func usesOf(device string, list []hwdetect.Use) []Use {
 
 // MachineOf takes what a plan needs of the machine out of facts.
 func MachineOf(facts *hwdetect.Facts, now time.Time) Machine {
-	m := Machine{Now: now}
+	m := Machine{Now: now, Wired: map[string]string{}}
 	m.MemoryBytes, _ = facts.Memory.UsableBytes.Get()
 	m.UEFI, _ = facts.Firmware.UEFI.Get()
 	m.Serial, _ = facts.Chassis.Serial.Get()
 	for _, n := range facts.Network {
 		if mac, ok := n.Address.Get(); ok && (n.Kind == "ethernet" || n.Kind == "wifi") {
 			m.MACs = append(m.MACs, strings.ToLower(mac))
+			if n.Kind == "ethernet" {
+				m.Wired[n.Name] = strings.ToLower(mac)
+			}
 		}
 	}
 	return m

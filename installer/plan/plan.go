@@ -36,11 +36,12 @@ type Request struct {
 
 // A Machine is what the plan has to know of the machine besides its disks.
 type Machine struct {
-	MemoryBytes int64     // 0: not known
-	Now         time.Time // by its clock
-	UEFI        bool      // it started by UEFI
-	Serial      string    // of the machine, from its firmware; "" when not known
-	MACs        []string  // of its network cards, lower case, in a fixed order
+	MemoryBytes int64             // 0: not known
+	Now         time.Time         // by its clock
+	UEFI        bool              // it started by UEFI
+	Serial      string            // of the machine, from its firmware; "" when not known
+	MACs        []string          // of its network cards, lower case, in a fixed order
+	Wired       map[string]string // MAC addresses of the wired ones, by the name they have now
 }
 
 // A Disk is one disk as the machine has it.

@@ -203,6 +203,8 @@ type NetworkManager struct {
 type Interface struct {
 	UseDHCP   bool     `json:"useDHCP"`
 	Addresses []string `json:"addresses"` // "192.168.7.2/24"
+	// PermanentMACAddress of the card that is meant; "" for the one with the name.
+	PermanentMACAddress string `json:"permanentMACAddress"`
 }
 
 // PowerManagement is by module.

@@ -46,14 +46,14 @@ func TestRootsAndTheirPlaces(t *testing.T) {
 
 // One interface has one master: NetworkManager or networkd.
 func TestNetworkManagerTakesNetworkdsPlace(t *testing.T) {
-	c := config(t, `{ networking: { networkmanager: { enable: true }, useDHCP: true, interfaces: { eth1: { useDHCP: true }, eth0: { addresses: ['192.168.7.2/24'] } } } }`)
+	c := config(t, `{ networking: { networkmanager: { enable: true }, useDHCP: true, interfaces: { eth1: { useDHCP: true }, eth0: { addresses: ['192.168.7.2/24'] }, stage: { useDHCP: true, permanentMACAddress: '52:54:00:12:34:56' } } } }`)
 	if c.Networking.UseDHCP {
 		t.Error("networkd asks for addresses too")
 	}
 	if !slices.Contains(c.Roots(), "network-manager") {
 		t.Error("network-manager is not asked for")
 	}
-	const want = "[keyfile]\npath=/var/lib/reprise/state/NetworkManager/system-connections\nunmanaged-devices=interface-name:eth0;interface-name:eth1\n"
+	const want = "[keyfile]\npath=/var/lib/reprise/state/NetworkManager/system-connections\nunmanaged-devices=interface-name:eth0;interface-name:eth1;mac:52:54:00:12:34:56\n"
 	if got := c.Environment.Etc["NetworkManager/conf.d/10-reprise.conf"].Text; got != want {
 		t.Errorf("NetworkManager reads %q, want %q", got, want)
 	}

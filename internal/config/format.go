@@ -43,6 +43,8 @@ var (
 		func(s string) bool { a, err := netip.ParseAddr(s); return err == nil && a.Zone() == "" }, nil}
 	prefixFormat = format{"IP address/prefix length", "an address with its prefix length", "192.168.7.2/24",
 		func(s string) bool { _, err := netip.ParsePrefix(s); return err == nil }, mendPrefix}
+	macFormat = format{"MAC address", "six bytes in hexadecimal digits with colons between", "52:54:00:12:34:56",
+		matching(`[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5}`, 17), nil}
 	serverFormat = format{"host name or IP address", "a host name or an IP address", "ntp.studio.example",
 		func(s string) bool { return addressFormat.ok(s) || domainFormat.ok(s) }, nil}
 	packageFormat = format{"package name", "a Debian package name: lower-case letters, digits, + - and .", "jackd2",

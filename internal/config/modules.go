@@ -357,8 +357,16 @@ func networkManager(c *Config) {
 	c.install("networking.networkmanager.enable", "network-manager", "wpasupplicant")
 	c.Networking.UseDHCP = false
 	text := "[keyfile]\npath=/" + activation.Connections + "\n"
-	if names := slices.Sorted(maps.Keys(c.Networking.Interfaces)); len(names) > 0 {
-		text += "unmanaged-devices=interface-name:" + strings.Join(names, ";interface-name:") + "\n"
+	var others []string
+	for _, name := range slices.Sorted(maps.Keys(c.Networking.Interfaces)) {
+		if mac := c.Networking.Interfaces[name].PermanentMACAddress; mac != "" {
+			others = append(others, "mac:"+mac)
+		} else {
+			others = append(others, "interface-name:"+name)
+		}
+	}
+	if others != nil {
+		text += "unmanaged-devices=" + strings.Join(others, ";") + "\n"
 	}
 	c.etc("NetworkManager/conf.d/10-reprise.conf", "0644", text)
 }

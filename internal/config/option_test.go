@@ -100,7 +100,7 @@ func TestExamplesAreGood(t *testing.T) {
 
 func TestFormatsTakeTheirExamples(t *testing.T) {
 	for _, f := range []format{
-		hostNameFormat, domainFormat, userNameFormat, groupNameFormat, addressFormat, prefixFormat, serverFormat, packageFormat, urlFormat,
+		hostNameFormat, domainFormat, userNameFormat, groupNameFormat, addressFormat, macFormat, prefixFormat, serverFormat, packageFormat, urlFormat,
 		kernelParamFormat, moduleFormat, sysctlFormat, localeFormat, charsetLocaleFormat, timeZoneFormat, keyMapFormat,
 		absoluteFormat, etcPathFormat, modeFormat, unitFormat, wantedByFormat, pciFormat, wordFormat, wordsFormat, variableFormat, confNameFormat,
 		variableValueFormat, deviceFormat, fsTypeFormat, mountOptionFormat, interfaceFormat, limitDomainFormat, limitValueFormat, kernelFormat,

@@ -69,6 +69,8 @@ var machineOptions = []Option{
 		"Ask for an address on this interface."),
 	declare("networking.interfaces.<name>.addresses", list{text{prefixFormat}, "addresses with prefix length", true}, none, "['192.168.7.2/24']",
 		"Fixed addresses of this interface."),
+	declare("networking.interfaces.<name>.permanentMACAddress", text{macFormat}, nil, "'52:54:00:12:34:56'",
+		"The network card that is meant: the one with this address, whatever the machine calls it. The name of the interface is a label then."),
 	declare("networking.defaultGateway", text{addressFormat}, nil, "'192.168.7.1'",
 		"Where packets for other networks go, when DHCP does not tell. It must lie in the network of a fixed address."),
 	declare("networking.nameservers", list{text{addressFormat}, "IP addresses", true}, none, "['192.168.7.1']",

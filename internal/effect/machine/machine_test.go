@@ -146,7 +146,7 @@ func studio() *config.Config {
 		FileSystems: map[string]config.FileSystem{"/srv/my samples": {Device: "/dev/disk/by-label/samples", FSType: "ext4", Options: []string{"noatime", "nofail"}}},
 		I18n:        config.I18n{DefaultLocale: "C.UTF-8"},
 		Networking: config.Networking{HostName: "studio", Domain: "example.org", UseDHCP: true, DefaultGateway: "192.168.7.1", Nameservers: []string{"192.168.7.1"},
-			TimeServers: []string{"ntp.example.org"}, Interfaces: map[string]config.Interface{"enp3s0": {Addresses: []string{"192.168.7.2/24"}}, "enp4s0": {UseDHCP: true}}},
+			TimeServers: []string{"ntp.example.org"}, Interfaces: map[string]config.Interface{"enp3s0": {Addresses: []string{"192.168.7.2/24"}}, "enp4s0": {UseDHCP: true}, "stage": {UseDHCP: true, PermanentMACAddress: "52:54:00:12:34:56"}}},
 		Security: config.Security{PAM: config.PAM{LoginLimits: []config.LoginLimit{{Domain: "@audio", Type: "-", Item: "rtprio", Value: "95"}}}},
 		Services: config.Services{
 			Udev:    config.Udev{ExtraRules: `KERNEL=="rtc0", GROUP="audio"`},

@@ -17,7 +17,11 @@ func network(cfg *config.Config, p *etcSpec, text func(name, content string)) {
 	for _, name := range slices.Sorted(maps.Keys(n.Interfaces)) {
 		i := n.Interfaces[name]
 		var b strings.Builder
-		fmt.Fprintf(&b, "[Match]\nName=%s\n\n[Network]\n", name)
+		if i.PermanentMACAddress != "" {
+			fmt.Fprintf(&b, "[Match]\nPermanentMACAddress=%s\n\n[Network]\n", i.PermanentMACAddress)
+		} else {
+			fmt.Fprintf(&b, "[Match]\nName=%s\n\n[Network]\n", name)
+		}
 		if i.UseDHCP {
 			b.WriteString("DHCP=yes\n")
 		}
