@@ -38,6 +38,11 @@ func (r *run) partition(ctx context.Context, _ plan.Step) error {
 	}
 	r.journal = journal{}
 	err = r.change(ctx, p.Disk.Path, true, func(d Device) error {
+		// The medium was checked for minutes: a disk may have gone since, and
+		// another have its name. What is open now stays the one that is looked at.
+		if err := r.same(ctx); err != nil {
+			return err
+		}
 		type span struct{ at, size int64 }
 		spans := []span{{0, edgeBytes}, {p.Disk.SizeBytes - edgeBytes, edgeBytes}}
 		for _, part := range p.Table.Partitions() {

@@ -73,6 +73,12 @@ func FindAnswers(ctx context.Context, line, dir, disk string, web Web) (*Place, 
 	return nil, diag.Problem{Field: answers.FileName, Got: "is on " + found[0].Name + " and on " + found[1].Name, Want: "one file of answers", Do: "pull one stick out, or delete one of the files"}
 }
 
+// FromServer says whether the kernel line names an address of answers.
+func FromServer(line string) bool {
+	address, _ := lineAnswers(line)
+	return address != ""
+}
+
 // lineAnswers takes the address of answers and their hash from a kernel line.
 func lineAnswers(line string) (address, sum string) {
 	for word := range strings.FieldsSeq(line) {

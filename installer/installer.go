@@ -219,8 +219,8 @@ var actions = map[plan.Name]action{
 	plan.Finish:             {do: (*run).finish},
 }
 
-// ready looks at the disk before anything is written, and reads the journal.
-func (r *run) ready(ctx context.Context) error {
+// same holds that the disk is the one of the plan, and that nobody uses it.
+func (r *run) same(ctx context.Context) error {
 	now, err := r.Target.Look(ctx, r.Plan.Disk.Path)
 	if err != nil {
 		return err
@@ -232,6 +232,14 @@ func (r *run) ready(ctx context.Context) error {
 	if len(now.Uses) > 0 {
 		u := now.Uses[0]
 		return fmt.Errorf("%s is in use: %s %s", u.Device, u.Kind, u.By)
+	}
+	return nil
+}
+
+// ready looks at the disk before anything is done, and reads the journal.
+func (r *run) ready(ctx context.Context) error {
+	if err := r.same(ctx); err != nil {
+		return err
 	}
 	if r.Plan.LUKS != nil && len(r.Passphrase) == 0 {
 		return errors.New("no passphrase was given for the encrypted root")

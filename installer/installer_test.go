@@ -444,6 +444,19 @@ func TestAnotherDisk(t *testing.T) {
 		if before != content(t, target) {
 			t.Errorf("%s: something was written", name)
 		}
+		// While the medium is checked.
+		target = w.target(t, p)
+		job := w.job(p, target)
+		job.Check = func(context.Context, progress.Sink) error {
+			change(&target.about)
+			return nil
+		}
+		if _, err := job.Run(t.Context()); err == nil {
+			t.Errorf("%s while the medium was checked: the disk was taken", name)
+		}
+		if before != content(t, target) {
+			t.Errorf("%s while the medium was checked: something was written", name)
+		}
 	}
 }
 

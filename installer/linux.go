@@ -227,8 +227,9 @@ func (l *Linux) Mount(ctx context.Context, root plan.RootFS) (string, error) {
 	if err := os.MkdirAll(l.dir, 0o755); err != nil {
 		return "", err
 	}
-	if mounted, err := mountedAt(l.dir); err != nil || mounted {
-		return l.dir, err
+	// What a run that was killed has left there may be another disk's.
+	if err := l.Unmount(ctx, root); err != nil {
+		return "", err
 	}
 	options := ""
 	if root.Type == "ext4" {
@@ -239,19 +240,6 @@ func (l *Linux) Mount(ctx context.Context, root plan.RootFS) (string, error) {
 		return "", &fs.PathError{Op: "mount", Path: root.Path, Err: err}
 	}
 	return l.dir, nil
-}
-
-func mountedAt(dir string) (bool, error) {
-	data, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
-		return false, err
-	}
-	for line := range strings.Lines(string(data)) {
-		if fields := strings.Fields(line); len(fields) > 4 && fields[4] == dir {
-			return true, nil
-		}
-	}
-	return false, nil
 }
 
 // Unmount waits for programs that look at files, a short while.

@@ -58,6 +58,9 @@ func (a *app) checkAnswers(name, medium string) error {
 	if err != nil {
 		return err
 	}
+	if file.Encryption == answers.LUKS2 && file.PassphraseFile == "" {
+		return file.At(diag.Problems{noPassphrase}).Err()
+	}
 	if medium != "" {
 		m, err := mediumAt(medium)
 		if err != nil {

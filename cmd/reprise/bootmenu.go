@@ -2,12 +2,9 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -158,23 +155,12 @@ func (m *bootMenu) entryOf(g generation.Generation, sources map[string]esp.Sourc
 			return b, fmt.Errorf("its %s is %q, want a place in the store", name, target)
 		}
 		source := esp.Source{Path: filepath.Join(rootmount.Disk, string(owner), rest)}
-		if *digest, source.Bytes, err = sha256Of(source.Path); err != nil {
+		if *digest, source.Bytes, err = digestOf(source.Path); err != nil {
 			return b, err
 		}
 		sources[*digest] = source
 	}
 	return b, nil
-}
-
-func sha256Of(file string) (digest string, bytes int64, err error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return "", 0, err
-	}
-	defer f.Close()
-	h := sha256.New()
-	bytes, err = io.Copy(h, f)
-	return hex.EncodeToString(h.Sum(nil)), bytes, err
 }
 
 // rootPARTUUID is the partition that the machine was started from, as the

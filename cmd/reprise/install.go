@@ -45,6 +45,9 @@ func unattendedInstall(ctx context.Context, m stage1.Medium, out io.Writer) (fou
 		fmt.Fprint(out, installer.LastLine(nil, step, err))
 		return true, "", err
 	}
+	if begun(begunFile) {
+		return false, "", stage1.ErrBegun
+	}
 	clock := ""
 	carried, err := readMedium(m.Dir)
 	if err == nil { // else it is told when there are answers
@@ -52,7 +55,10 @@ func unattendedInstall(ctx context.Context, m stage1.Medium, out io.Writer) (fou
 		clock = i.wakeClock(time.Now(), setClock)
 	}
 	place, err := installer.FindAnswers(ctx, m.Line, m.Dir, m.Disk, i.web(out))
-	if place == nil && err == nil || begun(begunFile) {
+	if begun(begunFile) {
+		return false, "", stage1.ErrBegun
+	}
+	if place == nil && err == nil {
 		return false, "", nil
 	}
 	if clock != "" {

@@ -107,7 +107,9 @@ func (i *installation) disksNow(ctx context.Context) ([]plan.Disk, error) {
 // plan decides the installation that a asks for.
 func (i *installation) plan(ctx context.Context, a answers.Answers) (*plan.Plan, error) {
 	r := plan.Request{Answers: a, Machine: plan.MachineOf(i.facts.Load(), machineClock(os.DirFS("/"), time.Now())), Disks: i.disks(), Medium: i.carried, Compose: true}
-	r.Machine.MACs = firstMAC(r.Machine.MACs)
+	if installer.FromServer(i.medium.Line) {
+		r.Machine.MACs = firstMAC(r.Machine.MACs)
+	}
 	var advised advice.Advice
 	var notes []string
 	if s := i.carried.System(a.Profile); s != nil {
@@ -349,6 +351,10 @@ func (i *installation) check(ctx context.Context, sink progress.Sink) (err error
 	return err
 }
 
+// noPassphrase says what encryption without a person needs.
+var noPassphrase = diag.Problem{Field: "passphraseFile", Got: "is not answered, and nobody is there to ask",
+	Want: "a file beside the answers with the passphrase as its one line", Do: `write "passphraseFile": "passphrase.txt"`}
+
 // readAnswers parses what was found, and reads the passphrase beside it.
 func readAnswers(place *installer.Place) (*answers.File, []byte, error) {
 	file, err := answers.Parse(place.Name, place.Data)
@@ -358,9 +364,9 @@ func readAnswers(place *installer.Place) (*answers.File, []byte, error) {
 	problem := func(got, want, do string) (*answers.File, []byte, error) {
 		return nil, nil, file.At(diag.Problems{{Field: "passphraseFile", Got: got, Want: want, Do: do}})
 	}
-	const want, do = "a file beside the answers with the passphrase as its one line", `write "passphraseFile": "passphrase.txt"`
+	want, do := noPassphrase.Want, noPassphrase.Do
 	if file.PassphraseFile == "" {
-		return problem("is not answered, and nobody is there to ask", want, do)
+		return problem(noPassphrase.Got, want, do)
 	}
 	if place.Beside == nil {
 		return problem("cannot be beside answers that come from a URL", "answers on a stick", "put both files on one")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -9,6 +10,9 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"reprise/initrd/stage1"
 	"reprise/installer"
 	"reprise/installer/plan"
 	"reprise/internal/progress"
@@ -17,6 +21,11 @@ import (
 // perform carries a job out and keeps a log of it, which an installed machine
 // then has; see installer.LogFile.
 func (i *installation) perform(ctx context.Context, job *installer.Job, sink progress.Sink, report func(plan.Name, installer.Status)) (*installer.Result, error) {
+	unlock, err := holdInstallation(stage1.InstallLock)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	log, err := openLog(job.Log)
 	if err != nil {
 		return nil, err
@@ -39,6 +48,26 @@ func (i *installation) perform(ctx context.Context, job *installer.Job, sink pro
 		fmt.Fprintf(log, "%v\n", err)
 	}
 	return result, err
+}
+
+// holdInstallation lets one process of this machine install at a time: every
+// console has an installer.
+func holdInstallation(file string) (unlock func(), err error) {
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, errors.New("another console of this machine is installing: look there, or wait until it has ended")
+		}
+		return nil, err
+	}
+	return func() { f.Close() }, nil
 }
 
 // A logFile has the time before each line.

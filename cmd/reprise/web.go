@@ -38,7 +38,7 @@ func (i *installation) web(out io.Writer) installer.Web {
 }
 
 // firstMAC puts the card that the machine is on the network with before the
-// others: it is the one that names the machine.
+// others: where answers came over it, it is the one that names the machine.
 func firstMAC(macs []string) []string {
 	s, err := network.Read(network.File)
 	if err != nil {

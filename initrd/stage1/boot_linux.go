@@ -145,6 +145,9 @@ func (b *boot) prepare() error {
 	for _, p := range problems {
 		b.log.printf(logWarning, "kernel line: %v", p)
 	}
+	// udev has the kernel look every two seconds for cards that are put into
+	// readers and discs into drives (60-block.rules); here there is none.
+	_ = os.WriteFile("/sys/module/block/parameters/events_dfl_poll_msecs", []byte("2000\n"), 0)
 	if !b.line.Panic {
 		// A machine that stands still for ever cannot be counted as a failed boot.
 		_ = os.WriteFile("/proc/sys/kernel/panic", []byte("10\n"), 0)

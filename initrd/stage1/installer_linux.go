@@ -43,7 +43,13 @@ const (
 // Exit statuses of an installer's process. Anything else is a failure.
 var statuses = map[int]Next{40: Reboot, 41: PowerOff, 42: Shell, 43: Again}
 
-const noAnswers = 44 // nobody said what to do unattended
+const (
+	noAnswers = 44 // nobody said what to do unattended
+	hasBegun  = 45 // and nobody will: a person is at work
+)
+
+// ErrBegun is what Programs.Unattended returns when a person has begun.
+var ErrBegun = errors.New("a person has begun")
 
 // installer is the process of an installer. It returns its exit status.
 func (p Programs) installer(name string, args []string) int {
@@ -53,13 +59,17 @@ func (p Programs) installer(name string, args []string) int {
 		return 2
 	}
 	// A second signal ends it at once.
-	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGHUP)
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGHUP, unix.SIGINT)
+	signal.Ignore(unix.SIGQUIT)
 	context.AfterFunc(ctx, stop)
 	found, next, err := true, Reboot, error(nil)
 	if name == unattendedName {
 		found, next, err = p.Unattended(ctx, m, os.Stdout)
 	} else {
 		next, err = p.Install(ctx, m)
+	}
+	if errors.Is(err, ErrBegun) {
+		return hasBegun
 	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "\nreprise: %v\n", err)
@@ -141,7 +151,10 @@ func (b *boot) after(next Next, s screens) error {
 	return nil
 }
 
-var errNoAnswers = errors.New("no answers")
+var (
+	errNoAnswers = errors.New("no answers")
+	errBegun     = fmt.Errorf("%w, and a person has begun", errNoAnswers)
+)
 
 // command is this program in another role. It lies in memory: the medium may be
 // taken out while it runs.
@@ -170,8 +183,11 @@ func (b *boot) unattended(ctx context.Context, m Medium, out io.Writer) (Next, e
 	if next, ok := statuses[status]; ok {
 		return next, nil
 	}
-	if status == noAnswers {
+	switch status {
+	case noAnswers:
 		return "", errNoAnswers
+	case hasBegun:
+		return "", errBegun
 	}
 	return "", &Failure{Medium: true, Got: "the unattended installation has failed", Err: fmt.Errorf("the installer: %w", err), Stay: true,
 		Do: []string{"mend what is said above, and start again"}}
@@ -255,6 +271,7 @@ func (b *boot) guided(m Medium, all consoles, disks []string) (Next, error) {
 		}
 		delete(running, e.console)
 		if next, ok := statuses[e.status]; ok {
+			waitForInstallation(all[e.console])
 			for range stopAll(running) {
 				<-ends
 			}
@@ -270,6 +287,24 @@ func (b *boot) guided(m Medium, all consoles, disks []string) (Next, error) {
 		}
 	}
 	return "", &Failure{Medium: true, Got: "the installer does not run on any console", Err: last, Stay: true}
+}
+
+// InstallLock is held (flock(2)) by the process that installs.
+const InstallLock = "/run/reprise/install/lock"
+
+// waitForInstallation waits until no other console installs: what a person
+// wants on this one is no reason to leave a disk half written.
+func waitForInstallation(c console) {
+	f, err := os.Open(InstallLock)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	if unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) == nil {
+		return
+	}
+	c.restore("reprise: another console is installing; this waits until it has ended.\r\n")
+	_ = unix.Flock(int(f.Fd()), unix.LOCK_SH)
 }
 
 // stopAll ends processes with all that they have started, and returns them.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -40,7 +42,7 @@ func (b *boot) lookAgain(m Medium, all consoles, before []string) *lateAnswers {
 			if before, err = waitForDisk(ctx, lookEvery, before, blockDevices); err != nil {
 				return
 			}
-			if l.next, l.err = b.unattended(ctx, m, out); !errors.Is(l.err, errNoAnswers) {
+			if l.next, l.err = b.unattended(ctx, m, out); !errors.Is(l.err, errNoAnswers) || errors.Is(l.err, errBegun) {
 				return
 			}
 		}
@@ -73,12 +75,14 @@ func waitForDisk(ctx context.Context, every time.Duration, before []string, list
 	}
 }
 
-// blockDevices are the names of the disks and partitions that are there.
+// blockDevices are the disks and partitions that are there, with their sizes: a
+// reader has its name before a card is in it.
 func blockDevices() []string {
 	entries, _ := os.ReadDir("/sys/class/block")
 	names := make([]string, len(entries))
 	for i, e := range entries {
-		names[i] = e.Name()
+		size, _ := os.ReadFile(filepath.Join("/sys/class/block", e.Name(), "size"))
+		names[i] = e.Name() + " " + strings.TrimSpace(string(size))
 	}
 	return names
 }

@@ -53,7 +53,8 @@ type Programs struct {
 	Install func(ctx context.Context, m Medium) (Next, error)
 	// Unattended installs without a person, once, before any console asks. What
 	// it writes to out stands on every console. found is false when there are no
-	// answers that tell it what to do, and then nothing was done.
+	// answers that tell it what to do, and then nothing was done. ErrBegun says
+	// that there is no use in looking again.
 	Unattended func(ctx context.Context, m Medium, out io.Writer) (found bool, next Next, err error)
 }
 

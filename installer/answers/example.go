@@ -31,8 +31,8 @@ const Example = `// Answers for the installer: nobody has to press a key. Put th
   // "ext4", or "btrfs".
   "fileSystem": "ext4",
 
-  // "none", or "luks2". The passphrase is asked for on the screen, or is the
-  // one line of a file beside this one; the file is yours to destroy.
+  // "none", or "luks2". The passphrase is the one line of a file beside this
+  // one; the file is yours to destroy.
   "encryption": "none",
   // "passphraseFile": "passphrase.txt",
 

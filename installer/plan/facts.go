@@ -82,7 +82,15 @@ func MachineOf(facts *hwdetect.Facts, now time.Time) Machine {
 	m.MemoryBytes, _ = facts.Memory.UsableBytes.Get()
 	m.UEFI, _ = facts.Firmware.UEFI.Get()
 	m.Serial, _ = facts.Chassis.Serial.Get()
-	for _, n := range facts.Network {
+	// By where they sit: names follow the order in which drivers came.
+	cards := slices.Clone(facts.Network)
+	slices.SortStableFunc(cards, func(a, b hwdetect.NetworkDevice) int {
+		if a.Kind != b.Kind {
+			return strings.Compare(a.Kind, b.Kind) // "ethernet" before "wifi"
+		}
+		return strings.Compare(a.Device.Or("~"), b.Device.Or("~"))
+	})
+	for _, n := range cards {
 		if mac, ok := n.Address.Get(); ok && (n.Kind == "ethernet" || n.Kind == "wifi") {
 			m.MACs = append(m.MACs, strings.ToLower(mac))
 			if n.Kind == "ethernet" {

@@ -286,7 +286,8 @@ func (d Disk) Name() string {
 // identity hashes what makes an installation this one. The date and the notes
 // take no part, nor does the path of a disk that has a serial number, since the
 // kernel may find disks in another order: a rerun after a power cut is the same
-// installation.
+// installation. Nor do answers that say nothing of this machine: who adds one
+// more box to the list does not install the others anew.
 func (p *Plan) identity() string {
 	same := *p
 	same.ID, same.Date, same.Clock, same.Notes, same.Steps = "", time.Time{}, false, nil, nil
@@ -297,6 +298,7 @@ func (p *Plan) identity() string {
 		}
 		same.Answers.Disk = nil
 	}
+	same.Answers.Machines, same.Answers.Erase, same.Answers.Then, same.Answers.Measure = nil, nil, "", 0
 	plain, err := json.Marshal(same)
 	if err != nil {
 		panic("a plan does not encode: " + err.Error())

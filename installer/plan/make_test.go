@@ -120,6 +120,27 @@ func TestSameRequestSamePlan(t *testing.T) {
 	if p, err := Make(moved); err != nil || p.ID != first.ID || p.Table.GUID != first.Table.GUID {
 		t.Errorf("under another name the disk gets another installation: %v", err)
 	}
+	listed := request(t)
+	listed.Answers.Host, listed.Answers.Machines = "rig-%02d", answers.List{"52:54:00:12:34:56"}
+	one, err := Make(listed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed.Answers.Machines = append(listed.Answers.Machines, "52:54:00:12:34:57")
+	if p, err := Make(listed); err != nil || p.ID != one.ID {
+		t.Errorf("with one more box in the list a finished one would be installed anew: %v", err)
+	}
+	for name, change := range map[string]func(*Request){
+		"one more disk": func(r *Request) { r.Answers.Erase = append(r.Answers.Erase, "ANOTHER") },
+		"what then":     func(r *Request) { r.Answers.Then = answers.PowerOff },
+		"measured":      func(r *Request) { r.Answers.Measure = 30 },
+	} {
+		r := request(t)
+		change(&r)
+		if p, err := Make(r); err != nil || p.ID != first.ID {
+			t.Errorf("%s: a finished machine would be installed anew: %v", name, err)
+		}
+	}
 	for name, change := range map[string]func(*Request){
 		"host": func(r *Request) { r.Answers.Host = "other" },
 		"password": func(r *Request) {
