@@ -49,10 +49,10 @@ type box struct {
 	bus      vm.Bus // of the target
 	answered place  // where the answers are
 	answers  map[string]any
-	memory   int      // MiB; 0 for the default
-	args     []string // further ones of QEMU
-	log      string   // of the writes to the target; "" for none
-	unlike   []string // checks of the rig that this machine is not held to
+	memory   int        // MiB; 0 for the default
+	args     []string   // further ones of QEMU
+	log      string     // of the writes to the target; "" for none
+	unlike   []rigCheck // of the rig, that this machine is not held to
 
 	signer                         ssh.Signer
 	medium, target, foreign, stick string // files
@@ -385,7 +385,7 @@ func (m *box) sound(t *testing.T) {
 // promises.
 func (m *box) boots(t *testing.T, more ...rigCheck) {
 	t.Helper()
-	g := boot(t, vm.Options{Firmware: m.firmware, Accel: vm.TCG, Disks: m.disks()})
+	g := boot(t, vm.Options{Firmware: m.firmware, Accel: vm.TCG, Disks: m.disks(), Args: m.args})
 	begun := time.Now()
 	if m.answers["encryption"] == "luks2" {
 		for _, try := range []string{"wrong", diskPassphrase} {

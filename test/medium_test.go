@@ -52,7 +52,7 @@ const (
 
 // notInSession are checks of the rig that a session from a medium cannot meet:
 // its disks are somebody else's.
-var notInSession = []string{"the ESP is at /efi"}
+var notInSession = []rigCheck{{what: "the ESP is at /efi"}}
 
 // sessionChecks are what a session from the medium promises besides.
 var sessionChecks = []rigCheck{
