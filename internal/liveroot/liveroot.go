@@ -63,7 +63,8 @@ type tree struct {
 
 // Attach shows the /usr and /etc of the system, a store path of this machine. It
 // must be called in the machine's own mount namespace, by root. When it fails,
-// the machine sees what it saw before.
+// the machine sees what it saw before, unless letting go of that is what failed:
+// then Current still names the system from before.
 func Attach(system string) error {
 	trees, err := compose(system)
 	defer func() {
