@@ -3,13 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
-	"os"
 	"strings"
 	"syscall"
-
-	"reprise/store/realise"
 )
 
 // advised adds what to do about faults of the surroundings, which the package
@@ -31,31 +27,14 @@ func (a *app) advised(err error) error {
 
 // noRoom returns what is behind err when that is a full disk (ENOSPC) or a used
 // up quota (EDQUOT), else 0: in this process, in its database, or in a builder,
-// of whose words there is only the log.
+// of whose words the error quotes the last.
 func noRoom(err error) syscall.Errno {
 	for _, full := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT} {
 		if errors.Is(err, full) {
 			return full
 		}
 	}
-	if full := saysNoRoom(err.Error()); full != 0 {
-		return full
-	}
-	build := new(realise.BuildError)
-	if !errors.As(err, &build) || build.Log == "" {
-		return 0
-	}
-	f, openErr := os.Open(build.Log)
-	if openErr != nil {
-		return 0
-	}
-	defer f.Close()
-	const end = 4096 // bytes: the last lines of any builder of ours
-	if info, err := f.Stat(); err == nil && info.Size() > end {
-		f.Seek(-end, io.SeekEnd)
-	}
-	text, _ := io.ReadAll(io.LimitReader(f, end))
-	return saysNoRoom(string(text))
+	return saysNoRoom(err.Error())
 }
 
 // saysNoRoom is noRoom for words: ours, SQLite's, and those of C programs, which

@@ -156,15 +156,18 @@ func (run *Run) inScratch(ctx context.Context, job *Job, settle func(*scratch) e
 		return fail(err)
 	}
 	err = s.execute(ctx, log)
-	log.Close()
+	unwritten := log.Close()
 	if err == nil {
 		err = settle(s)
 	}
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
-	failure.Log = log.Name()
-	failure.Tail = tail(log.Name())
+	failure.Log = log.file.Name()
+	failure.Tail = log.tail()
+	if unwritten != nil {
+		err = fmt.Errorf("%w; %w", err, unwritten)
+	}
 	if run.r.KeepFailed {
 		if failure.Kept, failure.Err = s.keep(); failure.Err != nil {
 			err = errors.Join(err, failure.Err)
@@ -196,7 +199,7 @@ func (run *Run) inputs(ctx context.Context, d *drv.Derivation) ([]storepath.Path
 }
 
 // execute runs the builder.
-func (s *scratch) execute(ctx context.Context, log *os.File) error {
+func (s *scratch) execute(ctx context.Context, log io.Writer) error {
 	d := s.job.drv
 	for _, name := range []string{"store", "build"} {
 		if err := os.Mkdir(filepath.Join(s.dir, name), 0o755); err != nil {
@@ -296,23 +299,6 @@ func hashFile(name string) (sum [sha256.Size]byte, err error) {
 		return sum, err
 	}
 	return [sha256.Size]byte(h.Sum(nil)), nil
-}
-
-// openLog begins the log of a job at Nix's place for it.
-func (run *Run) openLog(job *Job) (*os.File, error) {
-	dir := run.r.LogDir
-	if dir == "" {
-		dir = filepath.Join(run.r.Store.Root(), "nix/var/log/nix")
-	}
-	base := job.key.Base()
-	dir = filepath.Join(dir, "drvs", base[:2])
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
-	}
-	// A log of an earlier build may be open or linked elsewhere.
-	name := filepath.Join(dir, base[2:])
-	os.Remove(name)
-	return os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND|os.O_EXCL, 0o644)
 }
 
 // keep moves the working directory where nothing sweeps it.

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -378,7 +379,6 @@ func TestLongestChainFirst(t *testing.T) {
 }
 
 func TestTail(t *testing.T) {
-	name := filepath.Join(t.TempDir(), "log")
 	for _, test := range []struct {
 		log  string
 		want []string
@@ -388,18 +388,47 @@ func TestTail(t *testing.T) {
 		{"red \x1b[31m\x00\xff end\u0085", []string{"red ?[31m?? end?"}},
 		{strings.Repeat("x", 300) + strings.Repeat("y", 300), []string{strings.Repeat("x", 200) + " … " + strings.Repeat("y", 200)}},
 	} {
-		if err := os.WriteFile(name, []byte(test.log), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if got := tail(name); !slices.Equal(got, test.want) {
+		if got := logOf(t, test.log).tail(); !slices.Equal(got, test.want) {
 			t.Errorf("%.40q: %q, want %q", test.log, got, test.want)
 		}
 	}
-	if err := os.WriteFile(name, bytes.Repeat([]byte("line\n"), 1e6), 0o644); err != nil {
+	long := logOf(t, strings.Repeat("line\n", 1e6))
+	for range 100 {
+		long.Write(bytes.Repeat([]byte("word\n"), 999))
+	}
+	if got := long.tail(); len(got) != tailLines || got[0] != "word" || cap(long.end) > 16*tailBytes {
+		t.Errorf("long log: %q, %d bytes kept", got, cap(long.end))
+	}
+}
+
+func logOf(t *testing.T, text string) *buildLog {
+	t.Helper()
+	file, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	if err != nil {
 		t.Fatal(err)
 	}
-	if got := tail(name); len(got) != tailLines || got[0] != "line" {
-		t.Errorf("long log: %q", got)
+	l := &buildLog{file: file}
+	if n, err := l.Write([]byte(text)); n != len(text) || err != nil {
+		t.Fatalf("%d bytes taken of %d, %v", n, len(text), err)
+	}
+	return l
+}
+
+// TestLogOnFullDisk: the builder is not disturbed, and what it said is not lost.
+func TestLogOnFullDisk(t *testing.T) {
+	file, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &buildLog{file: file}
+	if n, err := l.Write([]byte("no space left\n")); n != 14 || err != nil {
+		t.Errorf("%d bytes taken, %v", n, err)
+	}
+	if err := l.Close(); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("Close: %v", err)
+	}
+	if got := l.tail(); !slices.Equal(got, []string{"no space left"}) {
+		t.Errorf("tail %q", got)
 	}
 }
 
