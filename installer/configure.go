@@ -43,6 +43,12 @@ var directories = []struct {
 // writeConfiguration writes what belongs to this machine alone, and makes its
 // own system when there is a Compose.
 func (r *run) writeConfiguration(ctx context.Context, _ plan.Step) error {
+	if r.stale { // what is on the disk so far is another password's
+		if err := r.writeJournal(ctx); err != nil {
+			return err
+		}
+		r.stale = false
+	}
 	for _, d := range directories {
 		path := filepath.Join(r.dir, d.path)
 		if err := os.Mkdir(path, d.mode); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -117,10 +123,14 @@ func (r *run) keepLog() error {
 // line and adds those of the other accounts, see package activation.
 func (r *run) writePassword() error {
 	u := r.Plan.Answers.User
+	path := filepath.Join(r.dir, activation.Shadow)
 	if u == nil || u.PasswordHash == "" {
+		// There may be that of an earlier try.
+		if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 		return nil
 	}
-	path := filepath.Join(r.dir, activation.Shadow)
 	line := fmt.Appendf(nil, "%s:%s::0:99999:7:::\n", u.Name, u.PasswordHash)
 	return atomicfile.Write(path, 0o640, func(f *os.File) error {
 		if os.Geteuid() == 0 {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -36,7 +37,7 @@ func (r *run) partition(ctx context.Context, _ plan.Step) error {
 	if err != nil {
 		return err
 	}
-	r.journal = journal{}
+	r.journal = journal{Host: r.journal.Host, Password: r.journal.Password}
 	err = r.change(ctx, p.Disk.Path, true, func(d Device) error {
 		// The medium was checked for minutes: a disk may have gone since, and
 		// another have its name. What is open now stays the one that is looked at.
@@ -50,6 +51,15 @@ func (r *run) partition(ctx context.Context, _ plan.Step) error {
 			spans = append(spans, span{part.Offset(), edge}, span{part.Offset() + part.Bytes() - edge, edge})
 		}
 		zeros := make([]byte, edgeBytes)
+		// The journal first: from here on there is no finished machine, which a run
+		// after a power cut would have to ask about, or leave as it is.
+		bios := p.Table.BIOSBoot
+		if _, err := d.WriteAt(zeros[:journalBytes], bios.Offset()+bios.Bytes()-journalBytes); err != nil {
+			return fmt.Errorf("clear the old journal: %w", err)
+		}
+		if err := d.Sync(); err != nil {
+			return err
+		}
 		for _, s := range spans {
 			if _, err := d.WriteAt(zeros[:s.size], s.at); err != nil {
 				return fmt.Errorf("clear the old content: %w", err)
@@ -114,6 +124,24 @@ func (r *run) unlock(ctx context.Context, _ plan.Step) error {
 	}
 	r.mapped = true
 	return nil
+}
+
+// unlockAgain opens what an earlier try has encrypted. Where the passphrase is
+// another one now, the root is encrypted anew: it holds half an installation.
+func (r *run) unlockAgain(ctx context.Context, step plan.Step) error {
+	err := r.unlock(ctx, step)
+	if !errors.Is(err, ErrPassphrase) {
+		return err
+	}
+	r.Sink.Note("An earlier try has encrypted the disk with another passphrase: it is encrypted anew.")
+	r.journal.Done = r.journal.Done[:slices.Index(r.journal.Done, plan.Encrypt)]
+	if err := r.writeJournal(ctx); err != nil {
+		return err
+	}
+	if err := r.encrypt(ctx, step); err != nil {
+		return err
+	}
+	return r.note(ctx, plan.Encrypt)
 }
 
 func (r *run) makeFileSystems(ctx context.Context, _ plan.Step) error {

@@ -50,6 +50,13 @@ func (e *changedDisk) Error() string {
 	return fmt.Sprintf("another disk is there: the plan is for %s, and now it is %s", want.Name(), e.now.Name())
 }
 
+// otherMachine says that the disk starts a machine that this plan did not make.
+type otherMachine struct{ host, disk string }
+
+func (e *otherMachine) Error() string {
+	return fmt.Sprintf("%s has a finished installation, %q, that other answers have made: nothing was written", e.disk, e.host)
+}
+
 // damagedMedium says that the medium does not have what its list says.
 type damagedMedium struct{ err error }
 
@@ -62,10 +69,13 @@ func (r *run) explain(step plan.Name, err error) error {
 	var path *fs.PathError
 	var damaged *damagedMedium
 	var changed *changedDisk
+	var other *otherMachine
 	onMedium := errors.As(err, &path) && (below(path.Path, r.Source.Store) || below(path.Path, r.Source.Root))
 	switch {
 	case errors.As(err, &changed):
 		e.Do = "nothing was written; make the plan anew"
+	case errors.As(err, &other):
+		e.Do = `take the medium out to go on with that machine; to erase it, write "again": true into the answers`
 	case errors.Is(err, context.Canceled):
 		e.Do = "start the installation again: it goes on where it was"
 	case errors.As(err, &damaged):

@@ -16,7 +16,8 @@
 //   - A store path of the target is registered only when its content had the
 //     hash that the medium's list says, and after a sync.
 //   - A plan that was carried out to its end is not carried out again, unless
-//     Job.Again says so: a stick that stays in the machine harms nobody.
+//     Job.Again says so: a stick that stays in the machine harms nobody. What
+//     another plan has finished is erased only where Job.Replace says so.
 package installer
 
 import (
@@ -54,6 +55,9 @@ type Job struct {
 	// Again does every step even when the journal says that this very plan
 	// was carried out to its end.
 	Again bool
+	// Replace lets go of a machine that another plan, or this one with another
+	// password, was carried out on to its end. What is half done is no machine.
+	Replace bool
 	// Timeout is how long the boot menu stays, in seconds; 0 shows none.
 	Timeout int
 	// Log is where the full log is: "/run/reprise/install.log". Messages name
@@ -93,7 +97,8 @@ type Target interface {
 	Place(path string) (node string, offset int64)
 	// Ciphers makes ready what the kernel needs for LUKS2.
 	Ciphers(ctx context.Context)
-	// Map opens the encrypted root; one that is open stays so. Unmap closes it.
+	// Map opens the encrypted root; one that is open stays so. A passphrase that
+	// does not open it is ErrPassphrase. Unmap closes it.
 	Map(ctx context.Context, p *plan.Plan, passphrase []byte) error
 	Unmap(ctx context.Context, p *plan.Plan) error
 	// Mount mounts the root file system and returns where; one that is mounted
@@ -153,9 +158,13 @@ func (j *Job) Run(ctx context.Context) (*Result, error) {
 type run struct {
 	*Job
 	journal journal
+	stale   bool   // the journal on the disk has more done than journal
 	dir     string // where the root is mounted; "" when it is not
 	mapped  bool
 }
+
+// ErrPassphrase is what Target.Map returns when the passphrase opens nothing.
+var ErrPassphrase = errors.New("the passphrase does not open the disk")
 
 // errFinished ends a run early: there is nothing to do.
 var errFinished = errors.New("the installation is complete")
@@ -165,7 +174,11 @@ func (r *run) run(ctx context.Context) (*Result, error) {
 		if errors.Is(err, errFinished) {
 			return &Result{System: r.journal.System, Generation: 1, Before: true}, nil
 		}
-		return nil, r.explain(r.Plan.Steps[0].Name, err)
+		step := r.Plan.Steps[0].Name
+		if other := (*otherMachine)(nil); errors.As(err, &other) {
+			step = "plan" // no step has begun
+		}
+		return nil, r.explain(step, err)
 	}
 	for _, step := range r.Plan.Steps {
 		if err := ctx.Err(); err != nil {
@@ -208,7 +221,7 @@ type action struct {
 var actions = map[plan.Name]action{
 	plan.CheckMedium:        {do: (*run).checkMedium},
 	plan.MakePartitions:     {do: (*run).partition}, // notes itself: it makes the journal
-	plan.Encrypt:            {do: (*run).encrypt, again: (*run).unlock, noted: true},
+	plan.Encrypt:            {do: (*run).encrypt, again: (*run).unlockAgain, noted: true},
 	plan.MakeFileSystems:    {do: (*run).makeFileSystems, noted: true},
 	plan.MountRoot:          {do: (*run).mount},
 	plan.CopyStore:          {do: (*run).copyStore, noted: true},
@@ -249,14 +262,30 @@ func (r *run) ready(ctx context.Context) error {
 			r.Sink.Note("The clock cannot be set: %v", err)
 		}
 	}
-	r.journal = r.readJournal(ctx)
-	if r.journal.Finished && !r.Again {
+	last := r.readJournal(ctx)
+	password := passwordDigest(r.Plan)
+	same := last.Plan == r.Plan.ID
+	switch {
+	case same && !last.Finished:
+		r.resume(last)
+	case !last.Finished || r.Again: // half done by another plan, nothing, or agreed to
+	case same && last.Password == password:
+		r.journal = last
 		return errFinished
+	case !r.Replace:
+		return &otherMachine{host: last.Host, disk: r.Plan.Disk.Path}
 	}
-	if r.journal.Finished {
-		r.journal = journal{}
-	}
+	r.journal.Password, r.journal.Host = password, r.Plan.Host
 	return nil
+}
+
+// resume goes on where the journal of the disk ends. A password that is another
+// one now is written; what was copied stays.
+func (r *run) resume(last journal) {
+	r.journal = last
+	if at := slices.Index(last.Done, plan.WriteConfiguration); at >= 0 && last.Password != passwordDigest(r.Plan) {
+		r.journal.Done, r.stale = last.Done[:at], true
+	}
 }
 
 // leave gives back what the run holds.

@@ -26,8 +26,22 @@ type journal struct {
 	Plan     string         `json:"plan"`     // Plan.ID
 	Sequence int            `json:"sequence"` // counts the writes: the higher one counts
 	Done     []plan.Name    `json:"done"`
-	System   storepath.Path `json:"system,omitempty"` // that of generation 1, once it is known
+	System   storepath.Path `json:"system,omitempty"`   // that of generation 1, once it is known
+	Host     string         `json:"host,omitempty"`     // Plan.Host, for who finds the machine
+	Password string         `json:"password,omitempty"` // passwordDigest
 	Finished bool           `json:"finished,omitempty"`
+}
+
+// passwordDigest tells one password of a plan from another; "" for none. It
+// is no part of Plan.ID, because a password that is typed anew has another salt.
+// Nobody guesses the password from it without that salt.
+func passwordDigest(p *plan.Plan) string {
+	u := p.Answers.User
+	if u == nil || u.PasswordHash == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte("reprise password 1\x00" + u.PasswordHash))
+	return hex.EncodeToString(sum[:])
 }
 
 const (
@@ -70,8 +84,8 @@ func parseSlot(slot []byte) (j journal, ok bool) {
 	return j, true
 }
 
-// readJournal returns how far the plan is on the disk. A disk without a
-// journal of this plan has nothing done.
+// readJournal returns how far an installation, of this plan or of another one,
+// is on the disk. A disk without a journal has nothing done.
 func (r *run) readJournal(ctx context.Context) journal {
 	part := r.Plan.Table.BIOSBoot
 	d, err := r.Target.Open(ctx, part.Path, false)
@@ -85,7 +99,7 @@ func (r *run) readJournal(ctx context.Context) journal {
 		if _, err := d.ReadAt(slot, part.Bytes()-journalBytes+i*slotBytes); err != nil {
 			continue
 		}
-		if j, ok := parseSlot(slot); ok && j.Plan == r.Plan.ID && j.Sequence > best.Sequence {
+		if j, ok := parseSlot(slot); ok && j.Sequence > best.Sequence {
 			best = j
 		}
 	}

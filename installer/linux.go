@@ -208,10 +208,16 @@ func (l *Linux) Map(ctx context.Context, p *plan.Plan, passphrase []byte) error 
 	}
 	l.Ciphers(ctx) // after a restart
 	part := p.Table.Root.Path
-	return l.tools.Run(ctx, image.Command{
+	err := l.tools.Run(ctx, image.Command{
 		Argv: []string{"/usr/sbin/cryptsetup", "open", "--type", "luks2", "--key-file=-", part, p.LUKS.Name},
 		Env:  dmEnvironment, Stdin: bytes.NewReader(passphrase), Binds: []image.Bind{{Source: part, Target: part, Writable: true}},
 	})
+	// Source: cryptsetup(8), "RETURN VALUES".
+	const noPermission = 2
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() == noPermission {
+		return fmt.Errorf("%w: %w", ErrPassphrase, err)
+	}
+	return err
 }
 
 // Unmap closes it again.

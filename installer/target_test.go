@@ -43,6 +43,7 @@ type fileTarget struct {
 	ops     int
 	fault   func(op int, kind string) error // what the op fails with
 	cutOff  bool
+	key     string // that the disk is encrypted with
 	mounted bool
 	mapped  bool
 	opened  map[string]bool
@@ -177,8 +178,8 @@ func (t *fileTarget) Place(path string) (string, int64) {
 func (t *fileTarget) Ciphers(context.Context) {}
 
 func (t *fileTarget) Map(_ context.Context, _ *plan.Plan, passphrase []byte) error {
-	if string(passphrase) != "correct horse" {
-		return errors.New("no key available with this passphrase")
+	if string(passphrase) != t.key {
+		return fmt.Errorf("%w: no key available", ErrPassphrase)
 	}
 	t.mapped = true
 	return t.op("map")
@@ -233,9 +234,7 @@ func (s scripted) Run(_ context.Context, c image.Command) error {
 		return err
 	case "cryptsetup":
 		key, err := io.ReadAll(c.Stdin)
-		if err == nil && string(key) != "correct horse" {
-			err = fmt.Errorf("the key is %q", key)
-		}
+		s.t.key = string(key)
 		return err
 	}
 	return fmt.Errorf("no program %q", c.Argv[0])

@@ -143,5 +143,6 @@ func (i *installation) carryOutOrder(ctx context.Context, o tui.Order, sink prog
 	if err != nil {
 		return nil, err
 	}
+	job.Replace = true // the disk's serial number was typed
 	return i.perform(ctx, job, sink, report)
 }

@@ -108,7 +108,7 @@ func (i *installation) carryOut(ctx context.Context, file *answers.File, passphr
 	if err != nil {
 		return failed(err)
 	}
-	job.Again = again
+	job.Again, job.Replace = again, file.Again
 	result, err := i.perform(ctx, job, sink, installer.Lines(out))
 	if err != nil {
 		i.tellReport(out, err)
@@ -149,7 +149,7 @@ reprise answers.`,
 	c.Flags().BoolVar(&f.list, "list", false, "list the disks with model, serial number, size and what is on them")
 	c.Flags().BoolVarP(&f.dryRun, "dry-run", "n", false, "print the plan and write nothing")
 	c.Flags().BoolVar(&f.accessible, "accessible", false, "ask in plain lines, for screen readers")
-	c.Flags().BoolVar(&f.again, "again", false, "install again what was installed by the same answers before")
+	c.Flags().BoolVar(&f.again, "again", false, "install again what was installed before, by the same answers or by others")
 	return c
 }
 

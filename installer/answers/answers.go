@@ -59,6 +59,9 @@ type Answers struct {
 	// EraseMember agrees to erase a disk that is a member of a RAID, LVM or
 	// ZFS whose other disks then lack it. One in use is never erased.
 	EraseMember bool `json:"eraseMember,omitempty"`
+	// Again agrees to erase a machine that other answers have installed. One
+	// that these answers have installed is left alone in any case.
+	Again bool `json:"again,omitempty"`
 
 	FileSystem string `json:"fileSystem"` // Ext4 or Btrfs
 	Encryption string `json:"encryption"` // NoEncryption or LUKS2

@@ -28,6 +28,11 @@ const Example = `// Answers for the installer: nobody has to press a key. Put th
   // Agree to erase a member of a RAID, LVM or ZFS that is not in use.
   "eraseMember": false,
 
+  // Agree to erase a machine that was installed before by other answers than
+  // these. One that was by these very answers is left alone, so that a stick may
+  // stay where it is.
+  "again": false,
+
   // "ext4", or "btrfs".
   "fileSystem": "ext4",
 

@@ -82,6 +82,7 @@ func (r *reader) answers(n node) {
 		"disk":           r.list((*[]string)(&a.Disk)),
 		"erase":          r.list((*[]string)(&a.Erase)),
 		"eraseMember":    r.boolean(&a.EraseMember),
+		"again":          r.boolean(&a.Again),
 		"fileSystem":     r.text(&a.FileSystem),
 		"encryption":     r.text(&a.Encryption),
 		"passphraseFile": r.text(&a.PassphraseFile),

@@ -287,7 +287,8 @@ func (d Disk) Name() string {
 // take no part, nor does the path of a disk that has a serial number, since the
 // kernel may find disks in another order: a rerun after a power cut is the same
 // installation. Nor do answers that say nothing of this machine: who adds one
-// more box to the list does not install the others anew.
+// more box to the list does not install the others anew. Nor does the hash of a
+// password, which is another one whenever the same password is typed.
 func (p *Plan) identity() string {
 	same := *p
 	same.ID, same.Date, same.Clock, same.Notes, same.Steps = "", time.Time{}, false, nil, nil
@@ -298,7 +299,13 @@ func (p *Plan) identity() string {
 		}
 		same.Answers.Disk = nil
 	}
-	same.Answers.Machines, same.Answers.Erase, same.Answers.Then, same.Answers.Measure = nil, nil, "", 0
+	a := &same.Answers
+	a.Machines, a.Erase, a.EraseMember, a.Again, a.PassphraseFile, a.Then, a.Measure = nil, nil, false, false, "", "", 0
+	if u := p.Answers.User; u != nil {
+		known := *u
+		known.PasswordHash = ""
+		a.User = &known
+	}
 	plain, err := json.Marshal(same)
 	if err != nil {
 		panic("a plan does not encode: " + err.Error())

@@ -134,6 +134,7 @@ func TestSameRequestSamePlan(t *testing.T) {
 		"one more disk": func(r *Request) { r.Answers.Erase = append(r.Answers.Erase, "ANOTHER") },
 		"what then":     func(r *Request) { r.Answers.Then = answers.PowerOff },
 		"measured":      func(r *Request) { r.Answers.Measure = 30 },
+		"again":         func(r *Request) { r.Answers.Again = true },
 	} {
 		r := request(t)
 		change(&r)
@@ -141,9 +142,19 @@ func TestSameRequestSamePlan(t *testing.T) {
 			t.Errorf("%s: a finished machine would be installed anew: %v", name, err)
 		}
 	}
+	typed := request(t) // the same password has another hash whenever it is typed
+	typed.Answers.User = &answers.User{Name: "a", PasswordHash: "$6$abcdefgh$" + strings.Repeat("x", 86)}
+	withPassword, err := Make(typed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	typed.Answers.User = &answers.User{Name: "a", PasswordHash: "$6$ijklmnop$" + strings.Repeat("y", 86)}
+	if p, err := Make(typed); err != nil || p.ID != withPassword.ID {
+		t.Errorf("with another hash it is another installation: %v", err)
+	}
 	for name, change := range map[string]func(*Request){
 		"host": func(r *Request) { r.Answers.Host = "other" },
-		"password": func(r *Request) {
+		"user": func(r *Request) {
 			r.Answers.User = &answers.User{Name: "a", PasswordHash: "$6$abcdefgh$" + strings.Repeat("x", 86)}
 		},
 		"system": func(r *Request) { r.Answers.Profile = "studio" },
@@ -154,7 +165,7 @@ func TestSameRequestSamePlan(t *testing.T) {
 		p, err := Make(r)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
-		} else if p.ID == first.ID || p.Table.GUID == first.Table.GUID && name != "password" {
+		} else if p.ID == first.ID || p.Table.GUID == first.Table.GUID && name != "user" {
 			t.Errorf("%s: the same installation", name)
 		}
 	}
