@@ -58,6 +58,8 @@ func (m *machine) movingID(s *Start) string {
 		return fmt.Sprintf("ALSA's name for it, %s, cannot stand in a command line", strconv.QuoteToASCII(s.ID))
 	case s.card != nil && s.card.Twin:
 		return "there is another of its kind, and ALSA names them as they come"
+	case s.ID == studioID:
+		return "the name that it has now is from a rule of udev, too"
 	case serialID.MatchString(s.ID):
 		return "ALSA's name for it holds a serial number"
 	case countedID.MatchString(s.ID):

@@ -471,3 +471,24 @@ func TestStockKernelIsNotAtHand(t *testing.T) {
 		t.Error("the kernel is not the PREEMPT_RT one")
 	}
 }
+
+// Where a session has given the studio card its name, the machine that is
+// installed from it still needs the rule that does so.
+func TestNameFromSession(t *testing.T) {
+	named := 0
+	for name, f := range facts(t) {
+		a := Advise(f, Wants{Server: JACK})
+		before := fmt.Sprint(chosen(a, "services.udev.extraRules"))
+		if !strings.Contains(before, `ATTR{id}="Studio"`) || a.Starts[0].card == nil {
+			continue
+		}
+		named++
+		a.Starts[0].card.ID = hwdetect.Is("Studio")
+		if after := fmt.Sprint(chosen(Advise(f, Wants{Server: JACK}), "services.udev.extraRules")); after != before {
+			t.Errorf("%s: the rules are\n%s\nand, when they have been obeyed,\n%s", name, before, after)
+		}
+	}
+	if named == 0 {
+		t.Error("no machine needs a name")
+	}
+}
