@@ -38,7 +38,7 @@ func packages(t *testing.T) []goPackage {
 }
 
 // pure are the packages that decide: values in, values out.
-var pure = []string{"hwdetect/advice", "image/iso9660", "image/layout", "installer/answers", "installer/latency", "installer/plan", "internal/bootentry", "internal/bootmenu", "internal/diag", "internal/layer", "internal/lock", "internal/recipe", "internal/resolve", "internal/systemdiff", "internal/unitdiff", "store/drv", "store/storepath"}
+var pure = []string{"hwdetect/advice", "image/iso9660", "image/layout", "installer/answers", "installer/latency", "installer/plan", "internal/bootentry", "internal/bootmenu", "internal/diag", "internal/layer", "internal/lock", "internal/recipe", "internal/resolve", "internal/systemdiff", "internal/tuning", "internal/unitdiff", "store/drv", "store/storepath"}
 
 // TestHouse holds that the table of docs/architecture.md has every package, or
 // the one above it, that what it has is there, and which it calls pure.
@@ -152,7 +152,7 @@ func TestImportsGoDown(t *testing.T) {
 		{"store", "store/generation", "store/storetest", "store/sandbox", "internal/lock", "internal/resolve", "internal/systemdiff", "internal/archive", "internal/activation", "internal/compose", "internal/bootentry", "internal/bootmenu", "image/layout", "profiles", "initrd/kmod", "initrd/blockdev", "initrd/devmapper", "initrd/luks", "initrd/network"},
 		{"store/realise", "internal/config", "internal/rootmount", "internal/growroot", "internal/passwdtool", "internal/sha256sums", "initrd/build", "initrd/loopdev", "hwdetect", "initrd/rescue", "internal/toolbox", "internal/vm", "image", "internal/builder/spec", "internal/esp"},
 		{"internal/effect", "internal/flash", "internal/liveroot", "internal/unitdiff", "initrd/stage1"},
-		{"internal/builder", "internal/recipe", "internal/systemd"},
+		{"internal/builder", "internal/recipe", "internal/systemd", "internal/tuning"},
 		{"installer"},
 		{"tui"},
 		{"cmd/reprise"},

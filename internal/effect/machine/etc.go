@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"reprise/internal/activation"
@@ -120,17 +119,8 @@ func etcPlan(cfg *config.Config, c *effect.Contents) (*etcSpec, error) {
 		return nil, err
 	}
 	text("fstab", fstab)
-	if t := sysctl(cfg); t != "" {
-		text("sysctl.d/60-reprise.conf", t)
-	}
-	if len(cfg.Boot.KernelModules) > 0 {
-		text("modules-load.d/reprise.conf", strings.Join(cfg.Boot.KernelModules, "\n")+"\n")
-	}
-	if t := limits(cfg); t != "" {
-		text("security/limits.d/60-reprise.conf", t)
-	}
-	if t := cfg.Services.Udev.ExtraRules; t != "" {
-		text("udev/rules.d/99-local.rules", withNewline(t))
+	for name, content := range tunables(cfg) {
+		text(name, content)
 	}
 	variables(cfg, p, text)
 	network(cfg, p, text)
@@ -141,13 +131,13 @@ func etcPlan(cfg *config.Config, c *effect.Contents) (*etcSpec, error) {
 		text("network/interfaces", "# Written by reprise: systemd-networkd has the interfaces.\nsource /etc/network/interfaces.d/*\n\nauto lo\niface lo inet loopback\n")
 	}
 	programs(c, p)
-	for name, f := range cfg.Environment.Etc {
-		mode, err := strconv.ParseUint(f.Mode, 8, 12)
-		if err != nil {
-			return nil, fmt.Errorf("environment.etc.%q: mode %q is not octal", name, f.Mode)
-		}
+	own, err := ownFiles(cfg)
+	if err != nil {
+		return nil, err
+	}
+	for name, f := range own {
 		delete(p.Links, "etc/"+name)
-		p.Files["etc/"+name] = textFile{uint32(mode), f.Text}
+		p.Files["etc/"+name] = f
 	}
 	return p, nil
 }

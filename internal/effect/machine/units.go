@@ -2,7 +2,6 @@ package machine
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"path"
 	"slices"
@@ -116,34 +115,11 @@ func enabledUnits(s *scripts, cfg *config.Config, c *effect.Contents) ([]unit.En
 	return slices.Compact(all), nil
 }
 
-// configUnits are the units, drop-ins, masks and links of the configuration.
+// configUnits are the units of the configuration, and what stands with those of
+// packages: masks, the display manager.
 func configUnits(cfg *config.Config, c *effect.Contents) (links []unit.Link, files []unitFile, err error) {
-	for _, m := range []unit.Manager{unit.System, unit.User} {
-		declared := cfg.Systemd.Units
-		if m == unit.User {
-			declared = cfg.Systemd.User.Units
-		}
-		for _, name := range slices.Sorted(maps.Keys(declared)) {
-			u := declared[name]
-			place := m.Etc() + "/" + name
-			if !u.Enable {
-				links = append(links, unit.Link{Name: place, Target: "/dev/null"})
-				continue
-			}
-			target := "/" + place
-			if u.Text != "" {
-				files = append(files, unitFile{place, u.Text})
-			} else {
-				target = m.Lib() + "/" + unit.Template(name)
-				if !has(c, target) {
-					return nil, nil, fmt.Errorf("systemd unit %q has no text, and no package brings it", name)
-				}
-				target = "/" + target
-			}
-			for _, by := range u.WantedBy {
-				links = append(links, unit.Link{Name: m.Etc() + "/" + by + ".wants/" + path.Base(name), Target: target})
-			}
-		}
+	if links, files, err = declaredUnits(cfg, func(file string) bool { return has(c, file) }); err != nil {
+		return nil, nil, err
 	}
 	for _, name := range masked {
 		if _, declared := cfg.Systemd.Units[name]; !declared && has(c, unit.System.Lib()+"/"+name) {
