@@ -51,8 +51,8 @@ const (
 )
 
 // notInSession are checks of the rig that a session from a medium cannot meet:
-// its disks are somebody else's.
-var notInSession = []rigCheck{{what: "the ESP is at /efi"}}
+// its disks are somebody else's, and it has sound cards.
+var notInSession = []rigCheck{{what: "the ESP is at /efi"}, {what: "jackd is of the dummy driver"}}
 
 // sessionChecks are what a session from the medium promises besides.
 var sessionChecks = []rigCheck{
@@ -62,6 +62,14 @@ var sessionChecks = []rigCheck{
 	check("no disk but the medium is mounted", "findmnt -rnv -o SOURCE | grep ^/dev/ | sort -u | tr '\\n' ' '", "/dev/loop0 /dev/sda"),
 	check("who sits there is logged in", "who | grep -c '^rig *ttyS0'", "1"),
 	check("and needs no password", "sudo -n grep -c '^rig::' /etc/shadow", "1"),
+	check("it is tuned to its machine", "systemctl is-active reprise-tune.service", "active"),
+	check("jackd plays on the USB interface, as advised", "ps -C jackd -o args=", "/usr/bin/jackd -R -P70 -d alsa -d hw:Audio -r 48000 -p 1024 -n 3 -P"),
+	check("the card runs as advised", "awk '/^(rate|period_size|buffer_size):/ {printf \"%s %s \", $1, $2}' /proc/asound/Audio/pcm0p/sub0/hw_params", "rate: 48000 period_size: 1024 buffer_size: 3072"),
+	check("the USB interface stays awake", "for d in /sys/bus/usb/devices/*; do test \"$(cat $d/idVendor 2>/dev/null):$(cat $d/idProduct 2>/dev/null)\" != 46f4:0002 || cat $d/power/control; done", "on"),
+	check("its interrupt thread is above jackd", "ps -eLo rtprio=,comm= | awk '/irq.*xhci/ && $1 > 70 {n++} END {print (n > 0)}'", "1"),
+	check("a rule of udev says so", "grep -c 46f4 /etc/udev/rules.d/99-local.rules", "1"),
+	has("who logs in is told", "cat /run/motd.d/reprise-session", "tuned to its machine, and to QEMU USB Audio (46f4:0002)."),
+	check("tuned again it stays as it is", "before=$(sudo -n find /.reprise/disk/etc/upper -type f -exec sha256sum {} + | sort) && sudo -n reprise tune -q >/dev/null && test \"$before\" = \"$(sudo -n find /.reprise/disk/etc/upper -type f -exec sha256sum {} + | sort)\" && echo yes", "yes"),
 	has("its lock is on the medium", "sudo -n head -n 1 /.reprise/medium/reprise/systems/live-rig.lock", "Lock: "),
 }
 
@@ -71,7 +79,7 @@ func TestSession(t *testing.T) {
 	t.Parallel()
 	iso := installMedium(t)
 	r := liveRig(t)
-	m := boot(t, vm.Options{Disks: []vm.Disk{{Path: iso, Bus: vm.USB}, {Path: r.image}}, Firmware: vm.BIOS, Accel: vm.TCG})
+	m := boot(t, vm.Options{Disks: []vm.Disk{{Path: iso, Bus: vm.USB}, {Path: r.image}}, Firmware: vm.BIOS, Accel: vm.TCG, Args: soundCards})
 	start := time.Now()
 	talk := func(expect, send string) {
 		t.Helper()
@@ -92,6 +100,9 @@ func TestSession(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
+	if said, err := vm.Output(ctx, client, "systemctl show -P ActiveEnterTimestampMonotonic -P InactiveExitTimestampMonotonic reprise-tune.service | xargs; cat /run/motd.d/reprise-session"); err == nil {
+		t.Logf("tuned (µs since the kernel's start):\n%s", said)
+	}
 	keeps(ctx, t, client, without(slices.Concat(rigChecks, sessionChecks), notInSession))
 	if err := m.Shutdown(ctx, 2*time.Minute); err != nil {
 		t.Error(err)

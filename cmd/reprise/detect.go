@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -80,7 +81,18 @@ func (a *app) detect(ctx context.Context, o detectOptions) error {
 	if a.json {
 		return json.NewEncoder(a.stdout).Encode(facts)
 	}
-	return facts.WritePage(a.stdout)
+	if err := facts.WritePage(a.stdout); err != nil || o.root != "/" {
+		return err
+	}
+	// In a session from a medium: what it was tuned to.
+	told, err := os.ReadFile(tunedMotd)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		_, err = fmt.Fprintf(a.stdout, "\n%s", told)
+	}
+	return err
 }
 
 func notMachine(root string, err error) error {

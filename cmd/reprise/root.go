@@ -129,7 +129,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 bad configuration or lock,
 	flags.IntVarP(&a.jobs, "jobs", "j", 0, "`number` of builds at a time (default: one per processor)")
 	flags.BoolVar(&a.offline, "offline", false, "do not ask the mirror for news; use what was fetched before")
 	root.MarkPersistentFlagDirname("store")
-	root.AddCommand(a.buildCommand(), a.lockCommand(), a.updateCommand(), a.runCommand(), a.toolCommand(), a.storeCommand(), a.optionsCommand(), a.docsCommand(), a.growRootCommand(), a.installCommand(), a.answersCommand(), a.composeCommand(), a.detectCommand(), a.measureCommand(), a.flashCommand(), a.generationsCommand(), a.diffCommand(), a.whyCommand())
+	root.AddCommand(a.buildCommand(), a.lockCommand(), a.updateCommand(), a.runCommand(), a.toolCommand(), a.storeCommand(), a.optionsCommand(), a.docsCommand(), a.growRootCommand(), a.tuneCommand(), a.installCommand(), a.answersCommand(), a.composeCommand(), a.detectCommand(), a.measureCommand(), a.flashCommand(), a.generationsCommand(), a.diffCommand(), a.whyCommand())
 	root.AddCommand(a.changeCommands()...)
 	root.SetHelpCommand(helpCommand())
 	root.InitDefaultHelpCmd()

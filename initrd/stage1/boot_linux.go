@@ -434,7 +434,7 @@ func (b *boot) compose() ([]string, error) {
 		return nil, &Failure{Got: "the system cannot start", Want: programs[0], Err: err, Seen: b.log.kernelSays("overlayfs"),
 			Do: []string{"a store path is missing on the disk or damaged: reprise store verify, from another generation"}}
 	}
-	if err := rootmount.Apply(rootmount.Tree(rootmount.Request{Target: target, View: facts, Medium: b.line.Mode != ""})); err != nil {
+	if err := rootmount.Apply(rootmount.Tree(rootmount.Request{Target: target, View: facts, Medium: b.line.Mode != "", Session: b.line.Mode == ModeLive})); err != nil {
 		return nil, fmt.Errorf("put the root file system together: %w", err)
 	}
 	return programs, nil

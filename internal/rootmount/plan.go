@@ -12,6 +12,7 @@
 //	/.reprise/disk       the root partition, read-write
 //	/.reprise/meta       the system's root.erofs: names, owners, modes
 //	/.reprise/root       overlay of meta over the store: the view
+//	/.reprise/etc        in a session from a medium: /etc, to be written to
 //	/usr /etc            bound from the view
 //	/nix /var /home /root /srv   bound from the disk; /nix/store read-only
 //	/bin /sbin /lib /lib64       symlinks into usr
@@ -45,6 +46,10 @@ const (
 	// started from one. Its store image is then at Disk/nix/store, and the rest
 	// of Disk is a tmpfs.
 	Medium = Private + "/medium"
+
+	// Etc is where /etc can be changed, in a session from a medium: what is
+	// written there lies over the view's own, in memory, and is seen at /etc.
+	Etc = Private + "/etc"
 )
 
 // RootImage is the view's metadata in a system path.
@@ -159,6 +164,9 @@ type Request struct {
 	// Medium says that an installation medium is mounted at Medium: it is
 	// carried into the target with the rest.
 	Medium bool
+	// Session says that /etc is to be made fit for the machine while the system
+	// runs: there is an Etc.
+	Session bool
 }
 
 // Facts is what a plan must know of a view.
@@ -194,9 +202,12 @@ func Tree(r Request) []Step {
 		steps = append(steps, Step{Op: Mkdir, Target: at(p), Mode: 0o755})
 	}
 	for _, d := range []string{"usr", "etc"} {
-		steps = append(steps,
-			Step{Op: Mkdir, Target: at(d), Mode: 0o755},
-			Step{Op: Bind, Source: path.Join(Root, d), Target: at(d)})
+		steps = append(steps, Step{Op: Mkdir, Target: at(d), Mode: 0o755})
+		if d == "etc" && r.Session {
+			steps = append(steps, changeable(r.Target)...)
+			continue
+		}
+		steps = append(steps, Step{Op: Bind, Source: path.Join(Root, d), Target: at(d)})
 	}
 	for _, d := range diskDirs {
 		steps = append(steps,
@@ -225,6 +236,22 @@ func Tree(r Request) []Step {
 			Step{Op: carry, Source: p, Target: at(p)})
 	}
 	return append(steps, Step{Op: Freeze, Target: r.Target})
+}
+
+// changeable plans an /etc that can be changed at Etc only. It has the layers of
+// the view itself: one overlay over another would be one too many for the kernel.
+func changeable(target string) []Step {
+	upper, work := path.Join(Disk, "etc/upper"), path.Join(Disk, "etc/work")
+	etc := path.Join(target, Etc)
+	return []Step{
+		{Op: Mkdir, Target: upper, Mode: 0o755},
+		{Op: Mkdir, Target: work, Mode: 0o755},
+		{Op: Mkdir, Target: etc, Mode: 0o755},
+		{Op: Mount, Type: "overlay", Source: "overlay", Target: etc,
+			Data: "lowerdir=" + Meta + "/etc::" + Disk + "/nix/store,upperdir=" + upper + ",workdir=" + work + ",metacopy=on,redirect_dir=on"},
+		{Op: Bind, Source: etc, Target: path.Join(target, "etc")},
+		{Op: Restrict, Target: path.Join(target, "etc"), Flags: ReadOnly},
+	}
 }
 
 // extraPoints returns the mount points of the view's fstab that only the tmpfs

@@ -115,6 +115,26 @@ func TestTreeMedium(t *testing.T) {
 	}
 }
 
+// A session's /etc can be written to, but not at /etc.
+func TestTreeSession(t *testing.T) {
+	const bound = "mount --bind /.reprise/root/etc /sysroot/etc\n"
+	const want = `mkdir -p -m 755 /sysroot/etc
+mkdir -p -m 755 /.reprise/disk/etc/upper
+mkdir -p -m 755 /.reprise/disk/etc/work
+mkdir -p -m 755 /sysroot/.reprise/etc
+mount -t overlay -o lowerdir=/.reprise/meta/etc::/.reprise/disk/nix/store,upperdir=/.reprise/disk/etc/upper,workdir=/.reprise/disk/etc/work,metacopy=on,redirect_dir=on overlay /sysroot/.reprise/etc
+mount --bind /sysroot/.reprise/etc /sysroot/etc
+mount -o remount,bind,ro /sysroot/etc
+`
+	got := lines(Tree(Request{Target: "/sysroot", Medium: true, Session: true}))
+	if !strings.Contains(got, want) || strings.Contains(got, bound) {
+		t.Errorf("want\n%sin\n%s", want, got)
+	}
+	if got := lines(Tree(Request{Target: "/sysroot", Medium: true})); strings.Contains(got, "upperdir") || !strings.Contains(got, bound) {
+		t.Errorf("without a session:\n%s", got)
+	}
+}
+
 func TestExamine(t *testing.T) {
 	got, err := Examine(fstest.MapFS{
 		"etc/fstab":             {Data: []byte("# a comment\nPARTLABEL=ESP /efi vfat umask=0077,nofail 0 2\n  LABEL=a\\040b /mnt/my\\040takes ext4\nLABEL=swap none swap\n#x /y\n/z\n")},
