@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -14,12 +13,8 @@ import (
 )
 
 func TestAdvised(t *testing.T) {
-	log := func(last string) string {
-		file := filepath.Join(t.TempDir(), "log")
-		if err := os.WriteFile(file, []byte(strings.Repeat("a line of the builder\n", 1000)+last), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return file
+	ended := func(last string) error {
+		return &realise.BuildError{Name: "x", Err: errors.New("the builder exit status 1"), Tail: []string{"a line of the builder", last}}
 	}
 	for _, test := range []struct {
 		name    string
@@ -30,10 +25,10 @@ func TestAdvised(t *testing.T) {
 		{"full disk", fmt.Errorf("write %q: %w", "x.img", &os.PathError{Op: "write", Path: "x.img", Err: syscall.ENOSPC}), false, "make room"},
 		{"quota", fmt.Errorf("write %q: %w", "x.img", &os.PathError{Op: "write", Path: "x.img", Err: syscall.EDQUOT}), false, "(disk quota exceeded)\n  do:   make room"},
 		{"full database", errors.New("sqlite: database or disk is full"), false, "make room"},
-		{"full disk in a builder", &realise.BuildError{Log: log("cp: error writing 'x': No space left on device\n")}, false, "(no space left on device)"},
-		{"full disk in our builder", &realise.BuildError{Log: log("write x: " + syscall.ENOSPC.Error() + "\n")}, false, "make room"},
-		{"quota in our builder", &realise.BuildError{Log: log("write x: " + syscall.EDQUOT.Error() + "\n")}, false, "make room"},
-		{"another fault of a builder", &realise.BuildError{Log: log("no such file\n")}, false, ""},
+		{"full disk in a builder", ended("cp: error writing 'x': No space left on device"), false, "(no space left on device)"},
+		{"full disk in our builder", ended("write x: " + syscall.ENOSPC.Error()), false, "make room"},
+		{"quota in our builder", ended("write x: " + syscall.EDQUOT.Error()), false, "make room"},
+		{"another fault of a builder", ended("no such file"), false, ""},
 		{"no mirror", &url.Error{Op: "Get", URL: "http://mirror.invalid", Err: errors.New("no such host")}, false, "--mirror URL"},
 		{"offline", errors.New("offline: package lists are not here"), true, "without --offline"},
 		{"advised already", fmt.Errorf("%w\n  do: that", syscall.ENOSPC), false, ""},
