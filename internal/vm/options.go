@@ -60,6 +60,9 @@ func (o Options) check() error {
 		if d.Log != "" && !d.Keep {
 			say("writes to %q are logged and not kept: want Keep", d.Path)
 		}
+		if len(d.Bad) > 0 && (!d.Keep || d.Log != "") {
+			say("%q has bad sectors: want Keep, and no Log", d.Path)
+		}
 		if strings.ContainsAny(d.Serial, ",=") {
 			say("serial number %q: commas and equal signs are QEMU's own", d.Serial)
 		}
@@ -130,21 +133,21 @@ func (o Options) command(dir string) (argv []string, binds []Bind) {
 	}
 	sata := 0
 	for i, d := range o.Disks {
-		target := fmt.Sprintf("%s-disk%d", inside, i)
+		target := diskFile(i)
 		binds = append(binds, Bind{Source: absolute(d.Path), Target: target, Writable: d.Keep})
-		id := fmt.Sprintf("disk%d", i)
-		rest := "snapshot=on"
-		if d.Keep {
-			rest = "cache=writeback"
-		}
-		if d.Log != "" {
+		id := diskID(i)
+		switch {
+		case d.Log != "":
 			log := fmt.Sprintf("%s-log%d", inside, i)
 			binds = append(binds, Bind{Source: absolute(d.Log), Target: log, Writable: true})
 			argv = append(argv, "-blockdev", fmt.Sprintf(`{"driver":"blklogwrites","node-name":%q,"discard":"unmap","log-sector-size":%d,`+
 				`"file":{"driver":"raw","discard":"unmap","file":{"driver":"file","discard":"unmap","filename":%q}},`+
 				`"log":{"driver":"raw","file":{"driver":"file","filename":%q}}}`, id, writeLogSector, target, log))
-		} else {
-			argv = append(argv, "-drive", fmt.Sprintf("if=none,id=%s,format=raw,discard=unmap,file=%s,%s", id, target, rest))
+		case len(d.Bad) > 0:
+			argv = append(argv, "-blockdev", fmt.Sprintf(`{"driver":"raw","node-name":%q,"discard":"unmap","file":{"driver":"blkdebug","discard":"unmap","inject-error":[%s],`+
+				`"image":{"driver":"file","discard":"unmap","filename":%q}}}`, id, d.faults(), target))
+		default:
+			argv = append(argv, "-drive", d.drive(i))
 		}
 		argv = append(argv, d.device(id, i, sata)...)
 		if d.Bus == SATA {
@@ -171,6 +174,31 @@ func (o Options) command(dir string) (argv []string, binds []Bind) {
 	return append(argv, o.Args...), binds
 }
 
+// diskID is QEMU's name of a disk's content, and diskFile that of its file in the
+// sandbox.
+func diskID(index int) string   { return fmt.Sprintf("disk%d", index) }
+func diskFile(index int) string { return fmt.Sprintf("%s-disk%d", inside, index) }
+
+// drive is the disk's content without a device.
+func (d Disk) drive(index int) string {
+	rest := "snapshot=on"
+	if d.Keep {
+		rest = "cache=writeback"
+	}
+	return fmt.Sprintf("if=none,id=%s,format=raw,discard=unmap,file=%s,%s", diskID(index), diskFile(index), rest)
+}
+
+// faults are blkdebug's rules for the sectors that are bad: they hold from the
+// begin, for writes. Source: qapi/block-core.json of QEMU 7.2.
+func (d Disk) faults() string {
+	const eio = 5
+	rules := make([]string, len(d.Bad))
+	for i, sector := range d.Bad {
+		rules[i] = fmt.Sprintf(`{"event":"none","iotype":"write","errno":%d,"sector":%d}`, eio, sector)
+	}
+	return strings.Join(rules, ",")
+}
+
 // device is the disk's place on its bus. q35 has six SATA ports of its own, of
 // which sata is the first one that is free.
 func (d Disk) device(id string, index, sata int) []string {
@@ -189,7 +217,7 @@ func (d Disk) device(id string, index, sata int) []string {
 		if d.Removable {
 			rest += ",removable=on"
 		}
-		return []string{"-device", "qemu-xhci,id=" + bus, "-device", "usb-storage,bus=" + bus + ".0," + rest}
+		return []string{"-device", "qemu-xhci,id=" + bus, "-device", "usb-storage,id=" + id + "device,bus=" + bus + ".0," + rest}
 	}
 	return []string{"-device", "virtio-blk-pci," + rest}
 }

@@ -78,6 +78,10 @@ type Disk struct {
 	Removable bool // it says so of itself, as a USB stick does; on bus USB alone
 	Later     bool // it is not there before [Machine.Plug]; on bus USB alone
 
+	// Bad are sectors of 512 bytes: a write that touches one of them is an
+	// input/output error. With Keep alone, and without Log.
+	Bad []int64
+
 	// Log is a file that gets every write and every flush in their order, with
 	// Keep alone; see [ReadWriteLog]. "" for none. It is made anew.
 	Log string
@@ -122,6 +126,7 @@ type Machine struct {
 	console *console
 	sshPort int
 	disks   []Disk
+	pulled  map[int]bool // by Unplug, and not back yet
 }
 
 // inside is where the machine's working directory is seen in the sandbox.
@@ -145,7 +150,7 @@ func Start(ctx context.Context, o Options, tools Tools) (started *Machine, err e
 	if err != nil {
 		return nil, fmt.Errorf("start machine: %w", err)
 	}
-	m := &Machine{dir: dir, LogFile: o.LogFile, done: make(chan struct{}), disks: o.Disks}
+	m := &Machine{dir: dir, LogFile: o.LogFile, done: make(chan struct{}), disks: o.Disks, pulled: map[int]bool{}}
 	defer func() {
 		if err != nil {
 			m.Close()

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -167,10 +168,10 @@ func TestStartSaysWhyQEMUFailed(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	_, err = Start(t.Context(), Options{
-		Disks: []Disk{{Path: "/does/not/exist", Bus: "scsi", Serial: "a,b"}, {Path: disk, Removable: true, Later: true}}, Firmware: "coreboot", Accel: "xen", MemoryMiB: 1, SSHPort: 70000,
+		Disks: []Disk{{Path: "/does/not/exist", Bus: "scsi", Serial: "a,b"}, {Path: disk, Removable: true, Later: true, Bad: []int64{1}}}, Firmware: "coreboot", Accel: "xen", MemoryMiB: 1, SSHPort: 70000,
 		ISO: disk, ISOBus: NVMe,
 	}, fakeQEMU{})
-	for _, want := range []string{"/does/not/exist", `bus "scsi"`, `"a,b"`, `"coreboot"`, `"xen"`, "1 MiB", "70000", "is removable and on", "comes later and on", `bus "nvme" of the CD`} {
+	for _, want := range []string{"/does/not/exist", `bus "scsi"`, `"a,b"`, `"coreboot"`, `"xen"`, "1 MiB", "70000", "is removable and on", "comes later and on", "has bad sectors: want Keep", `bus "nvme" of the CD`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("no %q in %v", want, err)
 		}
@@ -267,7 +268,7 @@ func TestCommand(t *testing.T) {
 		"if=pflash,unit=1,format=raw,file=/usr/share/OVMF/OVMF_VARS_4M.ms.fd,snapshot=on",
 		"file=/vm-disk0,snapshot=on -device virtio-blk-pci,drive=disk0,serial=reprise-0,bootindex=1",
 		"file=/vm-disk1,cache=writeback -device nvme,drive=disk1,serial=N1,bootindex=2",
-		"-device usb-storage,bus=disk2usb.0,drive=disk2", "-device ide-hd,bus=ide.0,drive=disk3",
+		"-device usb-storage,id=disk2device,bus=disk2usb.0,drive=disk2", "-device ide-hd,bus=ide.0,drive=disk3",
 		"media=cdrom", "-device ide-cd,bus=ide.1,drive=cd,bootindex=5", "-no-reboot -device i6300esb",
 	} {
 		if !strings.Contains(got, want) {
@@ -284,6 +285,13 @@ func TestCommand(t *testing.T) {
 			t.Errorf("no %q in %s", want, got)
 		}
 	}
+	bad := o
+	bad.Disks = []Disk{{Path: "/b.img", Bus: SATA, Keep: true, Bad: []int64{7, 9}}}
+	argv, _ = bad.command("/tmp/dir")
+	if got, want := strings.Join(argv, " "), `"inject-error":[{"event":"none","iotype":"write","errno":5,"sector":7},{"event":"none","iotype":"write","errno":5,"sector":9}],`+
+		`"image":{"driver":"file","discard":"unmap","filename":"/vm-disk0"}}} -device ide-hd,bus=ide.0,drive=disk0`; !strings.Contains(got, want) {
+		t.Errorf("no %q in %s", want, got)
+	}
 	o.Disks[2].Later = true
 	if argv, _ := o.command("/tmp/dir"); !slices.Contains(argv, "qemu-xhci,id=disk2usb") || strings.Contains(strings.Join(argv, " "), "drive=disk2,") {
 		t.Errorf("a disk that comes later is there at once: %q", argv)
@@ -294,5 +302,15 @@ func TestCommand(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, binds); diff != "" {
 		t.Errorf("binds (-want +got):\n%s", diff)
+	}
+}
+
+// TestPlugRefuses names disks that nobody can put in or pull out.
+func TestPlugRefuses(t *testing.T) {
+	m := &Machine{disks: []Disk{{Bus: NVMe}, {Bus: USB}, {Bus: USB, Log: "/log"}, {Bus: USB, Later: true}}, pulled: map[int]bool{}}
+	for index, do := range map[int]func(context.Context, int) error{0: m.Unplug, 1: m.Plug, 2: m.Unplug, 3: m.Unplug} {
+		if err := do(t.Context(), index); err == nil || !strings.Contains(err.Error(), "disk "+strconv.Itoa(index)) {
+			t.Errorf("disk %d: %v", index, err)
+		}
 	}
 }
