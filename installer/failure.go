@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"strings"
 
 	"github.com/dustin/go-humanize"
@@ -36,8 +37,14 @@ func (e *StepError) Error() string {
 
 func (e *StepError) Unwrap() error { return e.Err }
 
-// Reason is the cause on one line.
-func (e *StepError) Reason() string { return strings.Join(strings.Fields(e.Err.Error()), " ") }
+// Reason is the cause, and what to do, on one line.
+func (e *StepError) Reason() string {
+	text := e.Err.Error()
+	if e.Do != "" {
+		text += " do: " + e.Do
+	}
+	return strings.Join(strings.Fields(text), " ")
+}
 
 // changedDisk says that the disk is not the one that was planned for.
 type changedDisk struct {
@@ -46,8 +53,12 @@ type changedDisk struct {
 }
 
 func (e *changedDisk) Error() string {
-	want := plan.Disk{Path: e.want.Path, Model: e.want.Model, Serial: e.want.Serial, SizeBytes: e.want.SizeBytes}
-	return fmt.Sprintf("another disk is there: the plan is for %s, and now it is %s", want.Name(), e.now.Name())
+	return fmt.Sprintf("another disk is there: the plan is for %s, and now it is %s", nameOf(e.want), e.now.Name())
+}
+
+// nameOf tells a disk from others: path, model, serial number, size.
+func nameOf(d plan.Device) string {
+	return plan.Disk{Path: d.Path, Model: d.Model, Serial: d.Serial, SizeBytes: d.SizeBytes}.Name()
 }
 
 // otherMachine says that the disk starts a machine that this plan did not make.
@@ -60,7 +71,12 @@ func (e *otherMachine) Error() string {
 // damagedMedium says that the medium does not have what its list says.
 type damagedMedium struct{ err error }
 
-func (e *damagedMedium) Error() string { return "the medium is damaged: " + e.err.Error() }
+func (e *damagedMedium) Error() string {
+	if unread(e.err) {
+		return "the medium cannot be read: " + e.err.Error()
+	}
+	return "the medium is damaged: " + e.err.Error()
+}
 func (e *damagedMedium) Unwrap() error { return e.err }
 
 // explain makes a StepError with what to do about the cause.
@@ -78,20 +94,40 @@ func (r *run) explain(step plan.Name, err error) error {
 		e.Do = `take the medium out to go on with that machine; to erase it, write "again": true into the answers`
 	case errors.Is(err, context.Canceled):
 		e.Do = "start the installation again: it goes on where it was"
+	case r.Source.gone():
+		e.Do = "the medium was pulled out: put it back, start from it again, and the installation goes on where it was"
+	case errors.As(err, &damaged) && unread(err):
+		e.Do = "the medium cannot be read: was it pulled out? If not, write the image to the stick again, or to another one; then start again: it goes on where it was"
 	case errors.As(err, &damaged):
 		e.Do = "write the image to the stick again and compare its checksum; then start again: it goes on where it was"
-	case onMedium && (errors.Is(err, unix.EIO) || errors.Is(err, unix.ENXIO) || errors.Is(err, unix.ENODEV) || errors.Is(err, fs.ErrNotExist)):
+	case onMedium && (unread(err) || errors.Is(err, fs.ErrNotExist)):
 		e.Do = "the medium cannot be read: was it pulled out? Put it back, start from it again, and the installation goes on where it was"
 	case errors.Is(err, unix.ENOSPC):
 		e.Do = fmt.Sprintf("the disk is full at %s: choose a larger one, or a smaller profile", humanize.IBytes(uint64(r.Plan.Root.Bytes)))
 	case errors.Is(err, unix.EIO), errors.Is(err, unix.EROFS):
-		e.Do = "the disk fails: look at its cable and at smartctl -a " + r.Plan.Disk.Path + "; start again, and choose another disk if it happens again"
+		e.Do = "the disk fails: " + nameOf(r.Plan.Disk) + ". Look at its cable and at smartctl -a " + r.Plan.Disk.Path + "; start again, and choose another disk if it happens again"
 	case errors.Is(err, unix.EBUSY):
 		e.Do = "something uses the disk: unmount it, or restart the machine from the medium"
 	default:
 		e.Do = "start the installation again: it goes on where it was"
 	}
 	return e
+}
+
+// unread says whether a device did not give what it has.
+func unread(err error) bool {
+	return errors.Is(err, unix.EIO) || errors.Is(err, unix.ENXIO) || errors.Is(err, unix.ENODEV)
+}
+
+// gone says whether the medium's device is there no more. What of it the kernel
+// has in memory can be read still, and what cannot shows up as all kinds of
+// errors of whoever wanted it.
+func (s Source) gone() bool {
+	if s.Device == "" {
+		return false
+	}
+	_, err := os.Lstat(s.Device)
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 func below(path, dir string) bool {

@@ -77,8 +77,9 @@ const (
 
 // A Source is the medium as it is mounted.
 type Source struct {
-	Root  string // of the medium: holds reprise/medium.json
-	Store string // the directory whose names are those of store paths
+	Root   string // of the medium: holds reprise/medium.json
+	Store  string // the directory whose names are those of store paths
+	Device string // the node of what is mounted: "/dev/sdb"; "" when that is not known
 }
 
 // A Target is the machine that is installed to. Every path it is given is one

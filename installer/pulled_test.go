@@ -3,8 +3,10 @@ package installer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -62,7 +64,12 @@ func TestStickPulledOut(t *testing.T) {
 // TestExplain says of each cause whose fault it is: the medium's, the disk's,
 // or that of what uses it.
 func TestExplain(t *testing.T) {
-	r := &run{Job: &Job{Plan: &plan.Plan{Disk: plan.Device{Path: "/dev/sda"}, Root: plan.RootFS{Bytes: 8 << 30}}, Source: Source{Root: "/medium", Store: "/medium-store/nix/store"}}}
+	r := &run{Job: &Job{Plan: &plan.Plan{Disk: plan.Device{Path: "/dev/sda", Model: "SSD 980", Serial: "S1", SizeBytes: 9 << 30}, Root: plan.RootFS{Bytes: 8 << 30}}, Source: Source{Root: "/medium", Store: "/medium-store/nix/store"}}}
+	device := filepath.Join(t.TempDir(), "sdb")
+	if err := os.WriteFile(device, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.Source.Device = device
 	at := func(path string, err error) error { return &fs.PathError{Op: "read", Path: path, Err: err} }
 	for name, test := range map[string]struct {
 		err  error
@@ -71,12 +78,13 @@ func TestExplain(t *testing.T) {
 		"a pulled stick, in its store":  {at("/medium-store/nix/store/x/y", unix.EIO), "was it pulled out?"},
 		"a pulled stick, its directory": {at("/medium-store/nix/store", unix.ENODEV), "was it pulled out?"},
 		"a pulled stick, its files":     {at("/medium/reprise/x.lock", unix.EIO), "was it pulled out?"},
-		"a disk that fails":             {at("/run/target/nix/store/x", unix.EIO), "the disk fails: look at its cable and at smartctl -a /dev/sda"},
+		"a disk that fails":             {at("/run/target/nix/store/x", unix.EIO), "the disk fails: /dev/sda (SSD 980, S1, 9.0 GiB). Look at its cable and at smartctl -a /dev/sda"},
 		"a disk that fails, by fsync":   {at("/dev/sda3", unix.EIO), "the disk fails"},
 		"a file system gone read-only":  {at("/run/target/nix", unix.EROFS), "the disk fails"},
 		"a full disk":                   {at("/run/target/nix/store/x", unix.ENOSPC), "the disk is full at 8.0 GiB"},
 		"a busy disk":                   {at("/dev/sda", unix.EBUSY), "something uses the disk"},
-		"a damaged medium":              {&damagedMedium{errors.New("x")}, "write the image to the stick again"},
+		"a damaged medium":              {&damagedMedium{errors.New("x")}, "write the image to the stick again and compare"},
+		"a medium that cannot be read":  {&damagedMedium{errors.Join(at("store.squashfs", unix.EIO))}, "was it pulled out? If not, write the image"},
 		"another disk":                  {&changedDisk{}, "nothing was written"},
 		"a person":                      {context.Canceled, "goes on where it was"},
 		"a neighbour of the medium":     {at("/medium-store/nix/store2", unix.EIO), "the disk fails"},
@@ -84,6 +92,22 @@ func TestExplain(t *testing.T) {
 		var step *StepError
 		if err := r.explain(plan.CopyStore, test.err); !errors.As(err, &step) || !strings.Contains(step.Do, test.want) {
 			t.Errorf("%s: %v, want %q", name, err, test.want)
+		} else if last := LastLine(nil, "", err); !strings.Contains(last, step.Do) || strings.Count(last, "\n") != 1 {
+			t.Errorf("%s: the last line is %q, want one with what to do", name, last)
+		}
+	}
+	if err := os.Remove(device); err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]error{
+		"in its store":   at("/medium-store/nix/store/x/y", unix.EIO),
+		"in the check":   &damagedMedium{at("store.squashfs", unix.EIO)},
+		"in a program":   fmt.Errorf("/usr/sbin/mke2fs: %w", unix.EIO),
+		"in its own way": errors.New("signal: bus error"),
+	} {
+		var step *StepError
+		if err := r.explain(plan.CopyStore, test); !errors.As(err, &step) || !strings.HasPrefix(step.Do, "the medium was pulled out: put it back") {
+			t.Errorf("a medium that is gone, %s: %v", name, err)
 		}
 	}
 }

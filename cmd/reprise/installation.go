@@ -309,7 +309,7 @@ func (i *installation) job(ctx context.Context, p *plan.Plan, files map[string][
 	}
 	return &installer.Job{
 		Plan: p, Medium: i.carried, Files: files, Passphrase: passphrase, Timeout: cfg.Boot.Loader.Timeout, Log: installLog,
-		Source: installer.Source{Root: i.medium.Dir, Store: i.medium.Store},
+		Source: installer.Source{Root: i.medium.Dir, Store: i.medium.Store, Device: i.medium.Device},
 		Target: installer.NewLinux(p, targetDir, i.tools, i.disksNow),
 		Check:  i.check,
 		Compose: func(ctx context.Context, root, configuration string) (storepath.Path, error) {
@@ -341,11 +341,11 @@ func (i *installation) check(ctx context.Context, sink progress.Sink) (err error
 	task := sink.Start("check the medium", progress.Bytes, 0)
 	result, err := sha256sums.Verify(ctx, os.DirFS(i.medium.Dir), sums, task)
 	if err == nil && len(result.Bad) > 0 {
-		var bad []string
-		for _, b := range result.Bad {
-			bad = append(bad, b.String())
+		bad := make([]error, len(result.Bad))
+		for n, b := range result.Bad {
+			bad[n] = b
 		}
-		err = fmt.Errorf("%d of its %d files are not what was written: %s", len(result.Bad), result.Files, strings.Join(bad, ", "))
+		err = fmt.Errorf("%d of its %d files are not what was written: %w", len(result.Bad), result.Files, errors.Join(bad...))
 	}
 	task.Done(err)
 	return err

@@ -46,7 +46,7 @@ func (b *boot) checkMedium(d blockdev.Device) error {
 	if len(result.Bad) > 0 {
 		f := &Failure{Medium: true, Got: fmt.Sprintf("%d of its %d files are damaged", len(result.Bad), result.Files), Do: writeAnew}
 		for _, bad := range result.Bad {
-			f.Seen = append(f.Seen, bad.String())
+			f.Seen = append(f.Seen, bad.Error())
 		}
 		f.Seen = append(f.Seen, b.log.kernelSays("I/O error")...)
 		screens.print("reprise-check: bad\n")

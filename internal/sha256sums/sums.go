@@ -67,12 +67,14 @@ type Bad struct {
 	Err  error // it cannot be read; nil when it can, and holds something else
 }
 
-func (b Bad) String() string {
+func (b Bad) Error() string {
 	if b.Err != nil {
 		return fmt.Sprintf("%s: %v", b.Path, b.Err)
 	}
 	return b.Path + ": its content is not what was written"
 }
+
+func (b Bad) Unwrap() error { return b.Err }
 
 // A Result is what Verify found.
 type Result struct {

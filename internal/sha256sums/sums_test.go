@@ -36,7 +36,7 @@ func TestVerify(t *testing.T) {
 	if r.Files != 4 || r.Bytes != blockSize+1+6+1 || len(r.Bad) != 2 || r.Bad[0].Path != "changed" || r.Bad[1].Path != "gone" {
 		t.Errorf("%+v", r)
 	}
-	if got := r.Bad[0].String(); !strings.Contains(got, "not what was written") {
+	if got := r.Bad[0].Error(); !strings.Contains(got, "not what was written") {
 		t.Error(got)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
