@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/dustin/go-humanize"
 	"golang.org/x/sys/unix"
@@ -94,7 +95,7 @@ func (r *run) explain(step plan.Name, err error) error {
 		e.Do = `take the medium out to go on with that machine; to erase it, write "again": true into the answers`
 	case errors.Is(err, context.Canceled):
 		e.Do = "start the installation again: it goes on where it was"
-	case r.Source.gone():
+	case r.Source.gone(unread(err)):
 		e.Do = "the medium was pulled out: put it back, start from it again, and the installation goes on where it was"
 	case errors.As(err, &damaged) && unread(err):
 		e.Do = "the medium cannot be read: was it pulled out? If not, write the image to the stick again, or to another one; then start again: it goes on where it was"
@@ -104,7 +105,7 @@ func (r *run) explain(step plan.Name, err error) error {
 		e.Do = "the medium cannot be read: was it pulled out? Put it back, start from it again, and the installation goes on where it was"
 	case errors.Is(err, unix.ENOSPC):
 		e.Do = fmt.Sprintf("the disk is full at %s: choose a larger one, or a smaller profile", humanize.IBytes(uint64(r.Plan.Root.Bytes)))
-	case errors.Is(err, unix.EIO), errors.Is(err, unix.EROFS):
+	case errors.Is(err, unix.EIO), errors.Is(err, unix.EROFS), strings.Contains(err.Error(), programEIO):
 		e.Do = "the disk fails: " + nameOf(r.Plan.Disk) + ". Look at its cable and at smartctl -a " + r.Plan.Disk.Path + "; start again, and choose another disk if it happens again"
 	case errors.Is(err, unix.EBUSY):
 		e.Do = "something uses the disk: unmount it, or restart the machine from the medium"
@@ -119,15 +120,28 @@ func unread(err error) bool {
 	return errors.Is(err, unix.EIO) || errors.Is(err, unix.ENXIO) || errors.Is(err, unix.ENODEV)
 }
 
+// programEIO is EIO in the words of a program, which are all that is known of its
+// error. Source: glibc's strerror.
+const programEIO = "Input/output error"
+
+// goneLimit is how long after its first error a device may keep its node.
+const goneLimit = time.Second
+
 // gone says whether the medium's device is there no more. What of it the kernel
 // has in memory can be read still, and what cannot shows up as all kinds of
-// errors of whoever wanted it.
-func (s Source) gone() bool {
+// errors of whoever wanted it. Where soon is set it may be about to go.
+func (s Source) gone(soon bool) bool {
 	if s.Device == "" {
 		return false
 	}
-	_, err := os.Lstat(s.Device)
-	return errors.Is(err, fs.ErrNotExist)
+	for deadline := time.Now().Add(goneLimit); ; time.Sleep(goneLimit / 20) {
+		if _, err := os.Lstat(s.Device); err != nil {
+			return errors.Is(err, fs.ErrNotExist)
+		}
+		if !soon || time.Now().After(deadline) {
+			return false
+		}
+	}
 }
 
 func below(path, dir string) bool {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -69,7 +70,6 @@ func TestExplain(t *testing.T) {
 	if err := os.WriteFile(device, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r.Source.Device = device
 	at := func(path string, err error) error { return &fs.PathError{Op: "read", Path: path, Err: err} }
 	for name, test := range map[string]struct {
 		err  error
@@ -81,6 +81,7 @@ func TestExplain(t *testing.T) {
 		"a disk that fails":             {at("/run/target/nix/store/x", unix.EIO), "the disk fails: /dev/sda (SSD 980, S1, 9.0 GiB). Look at its cable and at smartctl -a /dev/sda"},
 		"a disk that fails, by fsync":   {at("/dev/sda3", unix.EIO), "the disk fails"},
 		"a file system gone read-only":  {at("/run/target/nix", unix.EROFS), "the disk fails"},
+		"a disk that fails a program":   {errors.New("/usr/sbin/mke2fs: exit status 1: mke2fs: Input/output error while writing out"), "the disk fails: /dev/sda (SSD 980"},
 		"a full disk":                   {at("/run/target/nix/store/x", unix.ENOSPC), "the disk is full at 8.0 GiB"},
 		"a busy disk":                   {at("/dev/sda", unix.EBUSY), "something uses the disk"},
 		"a damaged medium":              {&damagedMedium{errors.New("x")}, "write the image to the stick again and compare"},
@@ -96,8 +97,14 @@ func TestExplain(t *testing.T) {
 			t.Errorf("%s: the last line is %q, want one with what to do", name, last)
 		}
 	}
-	if err := os.Remove(device); err != nil {
-		t.Fatal(err)
+	r.Source.Device = device
+	var step *StepError
+	if err := r.explain(plan.CopyStore, at("/medium/x", unix.EIO)); !errors.As(err, &step) || !strings.Contains(step.Do, "was it pulled out?") {
+		t.Errorf("a medium that is there, and is not read: %v", err)
+	}
+	time.AfterFunc(50*time.Millisecond, func() { os.Remove(device) })
+	if err := r.explain(plan.CopyStore, at("/medium/x", unix.EIO)); !errors.As(err, &step) || !strings.HasPrefix(step.Do, "the medium was pulled out") {
+		t.Errorf("a medium whose node goes a moment after it: %v", err)
 	}
 	for name, test := range map[string]error{
 		"in its store":   at("/medium-store/nix/store/x/y", unix.EIO),
