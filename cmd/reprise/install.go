@@ -77,8 +77,28 @@ func unattendedInstall(ctx context.Context, m stage1.Medium, out io.Writer) (fou
 		return failed("plan", err)
 	}
 	defer i.close()
-	_, err = i.carryOut(ctx, file, passphrase, false, progress.Discard, out)
-	return true, map[string]stage1.Next{answers.Reboot: stage1.Reboot, answers.PowerOff: stage1.PowerOff, answers.Stay: stage1.Shell}[file.Then], err
+	result, err := i.carryOut(ctx, file, passphrase, false, progress.Discard, out)
+	if err != nil {
+		return true, "", err
+	}
+	if result.Before {
+		fmt.Fprintln(out, "reprise: the same answers have installed this machine before: nothing was written now")
+	}
+	return true, after(file.Then, result.Before), nil
+}
+
+// after is what the machine does when it is installed. One that was so before has
+// started from the medium once more, and would again.
+func after(then string, before bool) stage1.Next {
+	switch {
+	case then == answers.PowerOff:
+		return stage1.PowerOff
+	case then == answers.Stay:
+		return stage1.Shell
+	case before:
+		return stage1.Leave
+	}
+	return stage1.Reboot
 }
 
 // carryOut plans and installs, with a line on out for each step and one for

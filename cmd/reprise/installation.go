@@ -32,7 +32,7 @@ import (
 
 // Places of an installation, on a file system in memory.
 const (
-	installDir = "/run/reprise/install"
+	installDir = stage1.InstallDir
 	installLog = installDir + "/install.log"
 	targetDir  = installDir + "/target"
 	toolsDir   = installDir + "/tools"

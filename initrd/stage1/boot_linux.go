@@ -462,6 +462,7 @@ func checkProgram(file string) error {
 
 // undo takes away what a failed attempt has mounted, so that another may follow.
 func undo() {
+	letGoOfTarget()
 	letGo()
 	for _, at := range []string{target, rootmount.Root, rootmount.Meta, carriedStore, rootmount.Disk, rootmount.Medium} {
 		for unix.Unmount(at, unix.MNT_DETACH) == nil {

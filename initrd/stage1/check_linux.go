@@ -56,7 +56,7 @@ func (b *boot) checkMedium(d blockdev.Device) error {
 		result.Files, humanize.IBytes(uint64(result.Bytes)), result.Bytes))
 	screens.pause(b.line.Timeout)
 	screens.print("Rebooting.\n")
-	quitMedium(Reboot, screens)
+	quitMedium(Reboot, screens, nil) // the disc stays: who checks it wants to install from it
 	return nil
 }
 

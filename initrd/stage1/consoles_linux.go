@@ -4,6 +4,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -59,7 +60,7 @@ func (all consoles) screens() screens {
 	var s screens
 	for _, c := range all {
 		if f, err := c.open(); err == nil {
-			s = append(s, f)
+			s = append(s, newScreen(f))
 		}
 	}
 	return s
@@ -94,9 +95,12 @@ func (c console) restore(said string) {
 		return
 	}
 	defer f.Close()
-	if c.before != nil {
-		_ = unix.IoctlSetTermios(int(f.Fd()), unix.TCSETS, c.before)
+	// A line that was stopped is left as it is. Fd would make the file one that
+	// knows no deadline.
+	if raw, err := f.SyscallConn(); err == nil && c.before != nil {
+		_ = raw.Control(func(fd uintptr) { _ = unix.IoctlSetTermios(int(fd), unix.TCSETS, c.before) })
 	}
+	_ = f.SetWriteDeadline(time.Now().Add(stuck))
 	// The main screen, a visible cursor, plain letters.
 	_, _ = f.WriteString("\x1b[?1049l\x1b[?25h\x1b[0m\r\n" + said)
 }

@@ -60,11 +60,11 @@ type devices struct {
 	loader *kmod.Loader
 	sys    fs.FS
 	events *uevents // nil when the kernel gave none: then /sys is read again and again
-	reach  reach
 	// optical counts CD drives among the disks.
 	optical bool
 
 	mu      sync.Mutex
+	reach   reach
 	wide    *kmod.Loader // of the carried system's modules; nil until it is there
 	loading int          // modules that are being loaded
 	moved   time.Time    // when a load last ended or a device last came
@@ -75,6 +75,20 @@ func openDisk(name string) (blockdev.Disk, error) { return os.Open("/dev/" + nam
 
 func (d *devices) list(contents bool) ([]blockdev.Device, error) {
 	return blockdev.System{Sys: d.sys, Open: openDisk, Optical: d.optical}.List(contents)
+}
+
+// extend loads for no fewer devices than r says, from here on.
+func (d *devices) extend(r reach) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.reach = max(d.reach, r)
+}
+
+// within is how far the devices that modules are loaded for reach.
+func (d *devices) within() reach {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.reach
 }
 
 // coldplug loads modules for the devices that are there, each in its own time.
@@ -117,12 +131,12 @@ func (d *devices) wideBuses() []string {
 
 // plug loads the modules for one device without waiting for them.
 func (d *devices) plug(modalias string) {
-	if !d.reach.covers(modalias) {
+	d.mu.Lock()
+	covered, loader := d.reach.covers(modalias), d.wide
+	d.mu.Unlock()
+	if !covered {
 		return
 	}
-	d.mu.Lock()
-	loader := d.wide
-	d.mu.Unlock()
 	if loader == nil {
 		loader = d.loader
 	}
@@ -190,11 +204,12 @@ func (d *devices) find(ref blockdev.Ref, keep func(blockdev.Device) bool, most t
 		}
 		waited := time.Since(begun)
 		late := waited >= most
-		if late && (d.reach == buses && d.settled(0) || waited >= most+slowest) {
+		reach := d.within()
+		if late && (reach == buses && d.settled(0) || waited >= most+slowest) {
 			return nil, all, nil
 		}
-		if d.reach < buses && (late && d.settled(0) || d.settled(quiet[d.reach])) {
-			d.reach++
+		if reach < buses && (late && d.settled(0) || d.settled(quiet[reach])) {
+			d.extend(reach + 1)
 			d.coldplug()
 		}
 		look := 20 * time.Millisecond

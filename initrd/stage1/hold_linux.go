@@ -64,7 +64,7 @@ func (b *boot) attend() (stop func()) {
 	done := make(chan struct{})
 	var attending sync.WaitGroup
 	attending.Go(func() {
-		b.devices.reach = everything
+		b.devices.extend(everything)
 		b.devices.coldplug()
 		for {
 			select {
@@ -84,6 +84,7 @@ func (b *boot) attend() (stop func()) {
 // halt writes everything down and reboots.
 func halt(screens screens, why string) {
 	screens.print(why + "\n")
+	screens.drain()
 	undo()
 	unix.Sync()
 	_ = unix.Reboot(unix.LINUX_REBOOT_CMD_RESTART)
@@ -100,7 +101,9 @@ func (s screens) shells(idle time.Duration) bool {
 	}
 	ends := make(chan end)
 	var running []*os.Process
-	for _, f := range s {
+	s.settle()
+	for _, screen := range s {
+		f := screen.file
 		// Our own program, whatever has become of the file.
 		cmd := exec.Command("/proc/self/exe", strconv.Itoa(int(idle.Seconds())))
 		cmd.Args[0] = shellName
@@ -111,7 +114,7 @@ func (s screens) shells(idle time.Duration) bool {
 		// Ctrl-C reaches the shell.
 		cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true, Setctty: true}
 		if err := cmd.Start(); err != nil {
-			fmt.Fprintf(f, "reprise: no shell: %v\n", err)
+			fmt.Fprintf(screen, "reprise: no shell: %v\n", err)
 			continue
 		}
 		running = append(running, cmd.Process)

@@ -38,10 +38,13 @@ const (
 	PowerOff Next = "power off"
 	Shell    Next = "shell" // on every console; leaving it starts the installer again
 	Again    Next = "again" // the installer starts again
+	// Leave restarts the machine once the medium is out: one that starts from it
+	// again would come to the same end again, for ever.
+	Leave Next = "restart without the medium"
 )
 
 // Exit statuses of an installer's process. Anything else is a failure.
-var statuses = map[int]Next{40: Reboot, 41: PowerOff, 42: Shell, 43: Again}
+var statuses = map[int]Next{40: Reboot, 41: PowerOff, 42: Shell, 43: Again, 46: Leave}
 
 const (
 	noAnswers = 44 // nobody said what to do unattended
@@ -114,7 +117,8 @@ func (b *boot) install(d blockdev.Device) error {
 	defer stop()
 	consoles := findConsoles()
 	screens, disks := consoles.screens(), blockDevices()
-	next, err := b.unattended(context.Background(), m, screens.writer())
+	screens.all((*screen).steady)
+	next, err := b.unattended(context.Background(), m, screens)
 	screens.close()
 	if errors.Is(err, errNoAnswers) {
 		next, err = b.guided(m, consoles, disks)
@@ -130,7 +134,7 @@ func (b *boot) install(d blockdev.Device) error {
 				return errors.New("no shell can be started")
 			}
 		default:
-			return b.after(next, consoles.screens())
+			return b.after(next, consoles.screens(), newDrive(os.DirFS("/sys"), m.Disk))
 		}
 		next, err = b.guided(m, consoles, disks)
 	}
@@ -138,17 +142,51 @@ func (b *boot) install(d blockdev.Device) error {
 }
 
 // after does what an installer asked for.
-func (b *boot) after(next Next, s screens) error {
+func (b *boot) after(next Next, s screens, drive *drive) error {
+	s.all((*screen).steady)
 	switch next {
 	case Reboot:
 		s.print("Rebooting. Take the medium out.\n")
 	case PowerOff:
 		s.print("Switching off.\n")
+	case Leave:
+		leave(s, drive)
+		drive = nil // the tray is closed, and empty
 	default:
 		return fmt.Errorf("the installer wants %q next, and nobody is there for it", next)
 	}
-	quitMedium(next, s)
+	quitMedium(next, s, drive)
 	return nil
+}
+
+const (
+	lookForMedium = 500 * time.Millisecond
+	// reminder is how often who comes later is told what is waited for.
+	reminder = time.Minute
+)
+
+// leave waits until the medium is out, for ever if need be.
+func leave(s screens, drive *drive) {
+	undo()
+	drive.eject()
+	out := make(chan struct{})
+	go func() {
+		drive.wait(lookForMedium)
+		close(out)
+	}()
+	for {
+		if drive.optical() {
+			s.print("reprise: take the disc out and close the tray: this machine restarts then.\n")
+		} else {
+			s.print("reprise: take the medium out: this machine restarts then.\n")
+		}
+		select {
+		case <-out:
+			s.print("Rebooting.\n")
+			return
+		case <-time.After(reminder):
+		}
+	}
 }
 
 var (
@@ -191,24 +229,6 @@ func (b *boot) unattended(ctx context.Context, m Medium, out io.Writer) (Next, e
 	}
 	return "", &Failure{Medium: true, Got: "the unattended installation has failed", Err: fmt.Errorf("the installer: %w", err), Stay: true,
 		Do: []string{"mend what is said above, and start again"}}
-}
-
-// writer shows the same on every screen.
-func (s screens) writer() io.Writer {
-	all := make([]io.Writer, len(s))
-	for i, f := range s {
-		all[i] = patient{f}
-	}
-	return io.MultiWriter(all...)
-}
-
-// patient writes to a screen and goes on when that fails: a serial line that
-// hangs up must not end an installation.
-type patient struct{ w io.Writer }
-
-func (p patient) Write(data []byte) (int, error) {
-	_, _ = p.w.Write(data)
-	return len(data), nil
 }
 
 // faults bounds how often an installer is started again after a fault.
@@ -258,13 +278,17 @@ func (b *boot) guided(m Medium, all consoles, disks []string) (Next, error) {
 	failed := map[int]int{}
 	var last error
 	for busy := len(all); busy > 0; busy-- {
+		stop := func(busy int) { // also those that did not start have an end
+			stopAll(running)
+			for range busy {
+				<-ends
+			}
+		}
 		var e end
 		select {
 		case e = <-ends:
 		case <-late.begins:
-			for range stopAll(running) {
-				<-ends
-			}
+			stop(busy)
 			close(late.begun)
 			<-late.ended
 			return late.next, late.err
@@ -272,9 +296,7 @@ func (b *boot) guided(m Medium, all consoles, disks []string) (Next, error) {
 		delete(running, e.console)
 		if next, ok := statuses[e.status]; ok {
 			waitForInstallation(all[e.console])
-			for range stopAll(running) {
-				<-ends
-			}
+			stop(busy - 1)
 			return next, nil
 		}
 		last = e.err
@@ -289,8 +311,11 @@ func (b *boot) guided(m Medium, all consoles, disks []string) (Next, error) {
 	return "", &Failure{Medium: true, Got: "the installer does not run on any console", Err: last, Stay: true}
 }
 
+// InstallDir has what installers mount, and what they keep in memory.
+const InstallDir = "/run/reprise/install"
+
 // InstallLock is held (flock(2)) by the process that installs.
-const InstallLock = "/run/reprise/install/lock"
+const InstallLock = InstallDir + "/lock"
 
 // waitForInstallation waits until no other console installs: what a person
 // wants on this one is no reason to leave a disk half written.
@@ -307,10 +332,9 @@ func waitForInstallation(c console) {
 	_ = unix.Flock(int(f.Fd()), unix.LOCK_SH)
 }
 
-// stopAll ends processes with all that they have started, and returns them.
-func stopAll(running map[int]*os.Process) map[int]*os.Process {
+// stopAll ends processes with all that they have started.
+func stopAll(running map[int]*os.Process) {
 	for _, p := range running {
 		_ = unix.Kill(-p.Pid, unix.SIGKILL)
 	}
-	return running
 }

@@ -108,6 +108,7 @@ func (w *lateWriter) Write(p []byte) (int, error) {
 			c.restore("")
 		}
 		w.screens = w.consoles.screens()
+		w.screens.all((*screen).steady)
 	})
-	return w.screens.writer().Write(p)
+	return w.screens.Write(p)
 }

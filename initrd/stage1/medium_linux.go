@@ -17,6 +17,7 @@ import (
 	"reprise/initrd/blockdev"
 	"reprise/initrd/kmod"
 	"reprise/initrd/loopdev"
+	"reprise/internal/bootmenu"
 	"reprise/internal/rootmount"
 )
 
@@ -37,10 +38,6 @@ const (
 
 // mediumFileSystems are the modules that a medium is read with.
 var mediumFileSystems = []string{"isofs", "squashfs", "loop", "erofs", "overlay"}
-
-// leastMemory is what an installation and a live session need, in bytes as the
-// kernel counts: of 1 GiB it keeps some 70 MiB for itself.
-const leastMemory = 800 << 20
 
 // errMounted is no failure: a person wants a shell with the medium.
 var errMounted = errors.New("rescue: the medium is mounted at " + rootmount.Medium + ", its store at " + carriedStore + "; exit mounts them anew, reboot restarts")
@@ -106,7 +103,7 @@ func (b *boot) enoughMemory() error {
 		return nil
 	}
 	total, ok := memTotal(data)
-	if !ok || total >= leastMemory {
+	if !ok || total >= bootmenu.LeastMemory {
 		return nil
 	}
 	what := "installing"
@@ -144,7 +141,7 @@ func (b *boot) findMedium() (blockdev.Device, error) {
 		keep = nil // somebody knows what it is
 	}
 	// A medium can be anywhere, and a keyboard is wanted soon.
-	b.devices.reach = everything
+	b.devices.extend(everything)
 	found, all, err := b.devices.find(ref, keep, b.line.Wait)
 	if err != nil {
 		return blockdev.Device{}, err
@@ -335,10 +332,14 @@ func (b *boot) chooseCarried() error {
 	return os.Symlink("system-1-link", filepath.Join(profiles, "system"))
 }
 
-// quitMedium ends the machine's use of the medium, so that it can be taken out.
-func quitMedium(how Next, s screens) {
+// quitMedium ends the machine's use of the medium, so that it can be taken out,
+// and ejects it from drive; nil leaves it there.
+func quitMedium(how Next, s screens, drive *drive) {
 	s.drain()
 	undo()
+	if drive != nil {
+		drive.eject()
+	}
 	unix.Sync()
 	command := unix.LINUX_REBOOT_CMD_RESTART
 	if how == PowerOff {

@@ -21,7 +21,8 @@ type questioner struct {
 // pressed between two questions.
 func (s screens) quiet() *questioner {
 	q := &questioner{screens: s}
-	for _, f := range s {
+	for _, screen := range s {
+		f := screen.file
 		fd := int(f.Fd())
 		before, err := unix.IoctlGetTermios(fd, unix.TCGETS)
 		if err != nil {
@@ -121,8 +122,8 @@ func (q *questioner) ask(question string, most time.Duration) ([]byte, error) {
 // names are the terminals, as a person calls them.
 func (s screens) names() []string {
 	var names []string
-	for _, f := range s {
-		names = append(names, filepath.Base(f.Name()))
+	for _, screen := range s {
+		names = append(names, filepath.Base(screen.file.Name()))
 	}
 	return names
 }

@@ -54,7 +54,7 @@ func displayed(t *testing.T, person *os.File, text string) string {
 func TestAsk(t *testing.T) {
 	one, screen := terminal(t)
 	two, second := terminal(t)
-	q := screens{screen, second}.quiet()
+	q := screens{newScreen(screen), newScreen(second)}.quiet()
 	go func() {
 		displayed(t, one, "Passphrase: ")
 		_, _ = one.WriteString("half of it")
@@ -68,8 +68,7 @@ func TestAsk(t *testing.T) {
 		t.Errorf("%q, %v", got, err)
 	}
 	q.restore()
-	_, _ = screen.WriteString("done.")
-	_, _ = second.WriteString("done.")
+	q.screens.print("done.")
 	for _, person := range []*os.File{one, two} {
 		text := strings.ReplaceAll(displayed(t, person, "done."), "Passphrase: ", "")
 		if strings.ContainsAny(text, "hcp4") {
@@ -84,14 +83,14 @@ func TestAsk(t *testing.T) {
 
 func TestAskNobody(t *testing.T) {
 	_, screen := terminal(t)
-	q := screens{screen}.quiet()
+	q := screens{newScreen(screen)}.quiet()
 	defer q.restore()
 	if got, err := q.ask("Passphrase: ", time.Millisecond); !errors.Is(err, errNobody) {
 		t.Errorf("%q, %v", got, err)
 	}
 	// A terminal that hangs up while it is asked, and a machine that has none.
 	person, gone := terminal(t)
-	q = screens{gone}.quiet()
+	q = screens{newScreen(gone)}.quiet()
 	go func() {
 		displayed(t, person, "Passphrase: ")
 		person.Close()

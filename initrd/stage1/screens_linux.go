@@ -10,7 +10,7 @@ import (
 )
 
 // screens are the terminals of the consoles that the kernel writes to.
-type screens []*os.File
+type screens []*screen
 
 // openScreens opens every console that is there. The kernel's "tty0" is the
 // virtual terminal in front; a shell needs one that can be its terminal.
@@ -29,28 +29,9 @@ func openScreens() screens {
 		if err != nil {
 			continue
 		}
-		s = append(s, f)
+		s = append(s, newScreen(f))
 	}
 	return s
-}
-
-func (s screens) close() {
-	for _, f := range s {
-		f.Close()
-	}
-}
-
-func (s screens) print(text string) {
-	for _, f := range s {
-		_, _ = f.WriteString(text)
-	}
-}
-
-// drain waits until what was printed has left the machine.
-func (s screens) drain() {
-	for _, f := range s {
-		_ = unix.IoctlSetInt(int(f.Fd()), unix.TCSBRK, 1)
-	}
 }
 
 // countdown waits so long for a key on any screen that gives a shell, and says
@@ -69,8 +50,8 @@ func (s screens) pause(most time.Duration) {
 // left as they go.
 func (s screens) wait(most time.Duration, forever, left string) bool {
 	var poll []unix.PollFd
-	for _, f := range s {
-		fd := int(f.Fd())
+	for _, screen := range s {
+		fd := int(screen.file.Fd())
 		before, err := unix.IoctlGetTermios(fd, unix.TCGETS)
 		if err != nil {
 			continue

@@ -13,13 +13,10 @@ import (
 
 	"reprise/image/layout"
 	"reprise/installer/answers"
+	"reprise/internal/bootmenu"
 	"reprise/internal/diag"
 	"reprise/store/storepath"
 )
-
-// memoryNeeded lets the installer, the copy of a store and the making of the
-// machine's own system run. Machines sold with 1 GiB show a little less.
-const memoryNeeded = 900 << 20 // bytes
 
 // rootRoom is free on an installed machine at least: for a second generation,
 // logs, and the first recording.
@@ -110,7 +107,7 @@ func UnknownSystem(m *Medium, name string) *diag.Problem {
 }
 
 func (m *maker) memory() {
-	if have := m.Machine.MemoryBytes; have > 0 && have < memoryNeeded {
+	if have := m.Machine.MemoryBytes; have > 0 && have < bootmenu.LeastMemory {
 		m.fail("memory", "is "+size(have), "1 GiB at least for the installation", "put more memory in, or write a disk image on another machine: reprise build -o disk.img, reprise flash")
 	}
 }

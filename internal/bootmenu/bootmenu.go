@@ -54,6 +54,12 @@ const (
 	Rescue  = "rescue"
 )
 
+// LeastMemory is what the entries that install and try a system need, in bytes
+// as the kernel counts (MemTotal). It lets the installer, the copy of a store and
+// the making of the machine's own system run. Machines sold with 1 GiB show some
+// 70 MiB less, those whose graphics take a part of it less again.
+const LeastMemory = 900 << 20
+
 // Accessible is the entry that installs with plain questions.
 const Accessible = "accessible"
 
