@@ -52,6 +52,7 @@ type box struct {
 	memory   int        // MiB; 0 for the default
 	args     []string   // further ones of QEMU
 	log      string     // of the writes to the target; "" for none
+	bad      []int64    // sectors of the target that cannot be written
 	unlike   []rigCheck // of the rig, that this machine is not held to
 
 	signer                         ssh.Signer
@@ -105,8 +106,10 @@ func (m *box) text(t *testing.T) []byte {
 }
 
 // key is the line of whom the machine lets in.
-func (m *box) key() string {
-	return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(m.signer.PublicKey())))
+func (m *box) key() string { return authorizedKey(m.signer) }
+
+func authorizedKey(key ssh.Signer) string {
+	return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key.PublicKey())))
 }
 
 // giveAnswers puts the text where the machine finds its answers.
@@ -255,6 +258,7 @@ func (m *box) install(t *testing.T) *vm.Machine {
 		if err := g.Expect("Nothing is written to any disk before you have agreed", bootLimit); err != nil {
 			t.Fatal(err)
 		}
+		pictured(t, g, "Install reprise", "Enter go on")
 		if err := g.Plug(t.Context(), len(o.Disks)-1); err != nil {
 			t.Fatal(err)
 		}
@@ -300,7 +304,7 @@ func (m *box) disks() []vm.Disk {
 		return nil
 	}
 	return []vm.Disk{
-		{Path: m.target, Bus: m.bus, Serial: targetSerial, Keep: true, Log: m.log},
+		{Path: m.target, Bus: m.bus, Serial: targetSerial, Keep: true, Log: m.log, Bad: m.bad},
 		{Path: m.foreign, Bus: other, Serial: foreignSerial, Keep: true},
 	}
 }

@@ -156,6 +156,7 @@ func TestGuided(t *testing.T) {
 	begun := time.Now()
 	s.shows(bootLimit, "Install reprise", "Welcome (1 of", "live-rig", "Enter go on")
 	t.Logf("first screen after %s", time.Since(begun).Round(time.Second))
+	pictured(t, g, "Install reprise", "Welcome (1 of", "Enter go on") // tty1 has the same
 	s.types(keyEnter)
 	s.shows(screenLimit, "Language (2 of", "> (*)")
 	s.types(keyEnter)
