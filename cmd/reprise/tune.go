@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -59,24 +60,33 @@ when a card was plugged in later. It prints what only an installation can change
 				return &diag.Failure{Code: diag.ExitFailed, Err: diag.Problem{File: rootmount.Etc, Got: "is not there: this is no session from a medium, or you are not root",
 					Want: "a machine that was started from a medium, to try it", Do: "run it there with sudo; an installed machine has " + machineConfiguration}}
 			}
-			told, err := tune(ctx)
+			told, err := tune(ctx, a.stderr)
 			if err != nil {
 				told = "This session is as its profile says. It could not be tuned to this machine: " + strings.ReplaceAll(err.Error(), "\n", " ") + "\n"
 			}
 			if motdErr := atomicfile.WriteBytes(tunedMotd, 0o644, []byte(told)); err == nil {
 				err = motdErr
 			}
-			if err == nil {
-				fmt.Fprint(a.stdout, told)
+			switch {
+			case err != nil:
+				return err
+			case a.json:
+				return a.emit("result", fields{"hardware": tunedHardware, "told": strings.Split(strings.TrimSuffix(told, "\n"), "\n")})
 			}
+			_, err = fmt.Fprint(a.stdout, told)
 			return err
 		},
 	}
 }
 
 // tune looks at the machine and brings the session to what is advised for it.
-// It returns what people are told.
-func tune(ctx context.Context) (told string, err error) {
+// It returns what people are told. How long that took stands on log.
+func tune(ctx context.Context, log io.Writer) (told string, err error) {
+	begun, times := time.Now(), []string{}
+	mark := func(what string) {
+		times = append(times, fmt.Sprintf("%s %.1f s", what, time.Since(begun).Seconds()))
+	}
+	defer func() { fmt.Fprintf(log, "since the start of it: %s\n", strings.Join(times, ", ")) }()
 	for _, file := range []string{tunedHardware, tunedMotd} {
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 			return "", err
@@ -99,10 +109,16 @@ func tune(ctx context.Context) (told string, err error) {
 		return "", fmt.Errorf("the medium does not tell of the system %q", now)
 	}
 	s := &i.carried.Systems[at]
+	// Meanwhile: evaluated keeps the answer for who asks next.
+	go func() { _, _ = i.evaluated(ctx, s) }()
+	// What has not happened in this time will not.
+	_ = exec.CommandContext(ctx, "udevadm", "settle", "--timeout=30").Run()
+	mark("devices settled")
 	advised, err := i.adviseWithCards(ctx, s)
 	if err != nil {
 		return "", err
 	}
+	mark("advised")
 	plain, err := i.evaluated(ctx, s)
 	if err != nil {
 		return "", err
@@ -112,6 +128,7 @@ func tune(ctx context.Context) (told string, err error) {
 	if err != nil {
 		return "", err
 	}
+	mark("evaluated")
 	before := plain
 	old, err := os.ReadFile(tunedHardware)
 	switch {
@@ -131,6 +148,7 @@ func tune(ctx context.Context) (told string, err error) {
 		return "", err
 	}
 	problems := carryOutTuning(ctx, do)
+	mark("done")
 	if err := atomicfile.WriteBytes(tunedHardware, 0o644, hardware); err != nil {
 		return "", err
 	}
@@ -145,9 +163,11 @@ func tunedText(advised advice.Advice, wanted, did *tuning.Plan, again bool) stri
 	} else {
 		fmt.Fprintf(&b, "This session is tuned to its machine, which has no sound card that it knows. What is advised: %s\n", tunedHardware)
 	}
-	waits := slices.Concat(wanted.Waits, advised.Missing())
-	if len(waits) > 0 {
-		fmt.Fprintf(&b, "An installation changes, besides: %s\n", strings.Join(waits, " "))
+	if len(wanted.Waits) > 0 {
+		fmt.Fprintf(&b, "An installation changes, besides: %s\n", strings.Join(wanted.Waits, " "))
+	}
+	if len(advised.Missing()) > 0 {
+		b.WriteString("What else this machine should have needs packages that this medium lacks, and stands there as a comment.\n")
 	}
 	if again && len(did.UserUnits) > 0 {
 		fmt.Fprintf(&b, "To go on with it: systemctl --user daemon-reload && systemctl --user restart %s\n", strings.Join(did.UserUnits, " "))
@@ -158,8 +178,6 @@ func tunedText(advised advice.Advice, wanted, did *tuning.Plan, again bool) stri
 // adviseWithCards is advise once the drivers are done with the cards. What JACK
 // is to play on must be there: a card that never comes leaves the dummy.
 func (i *installation) adviseWithCards(ctx context.Context, s *plan.System) (advised advice.Advice, err error) {
-	// What has not happened in this time will not.
-	_ = exec.CommandContext(ctx, "udevadm", "settle", "--timeout=30").Run()
 	root := os.DirFS("/")
 	modules := moduleIndex(root)
 	for end := time.Now().Add(cardsLimit); ; {

@@ -41,7 +41,8 @@ type Plan struct {
 	// Stops are units of the system that are there no more, Units those that are
 	// new or changed: they are started anew.
 	Stops, Units []string
-	// UserUnits of people count from the start of their own manager.
+	// UserUnits of people are new or changed, or read what is. They count from
+	// the start of their own manager.
 	UserUnits []string
 	// Waits are the settings that wait, one sentence each.
 	Waits []string
@@ -86,6 +87,9 @@ func Make(plain, advised *config.Config) (*Plan, error) {
 		if unit := readBy[name]; unit != "" {
 			units[unit] = true
 		}
+		if unit := readByPeople[path.Dir(name)+"/"]; unit != "" {
+			people[unit] = true
+		}
 		if unit, ok := unitOf(name, "etc/systemd/system/"); ok {
 			units[unit] = true
 		}
@@ -129,6 +133,12 @@ func changed[V comparable](before, after map[string]V) map[string]V {
 var readBy = map[string]string{
 	"etc/default/rtirq": "rtirq.service",
 	"etc/sysctl.d/":     "systemd-sysctl.service",
+}
+
+// readByPeople are services of people that do so.
+var readByPeople = map[string]string{
+	"etc/pipewire/pipewire.conf.d/":       "pipewire.service",
+	"etc/wireplumber/wireplumber.conf.d/": "wireplumber.service",
 }
 
 // unitOf is the unit that a file, drop-in or link below dir is about.
