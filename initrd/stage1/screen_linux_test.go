@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io/fs"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -64,6 +65,20 @@ func TestQueueIsBounded(t *testing.T) {
 	}
 }
 
+// shows reads what the person sees until text is there; a key that stops nothing
+// is shown itself.
+func shows(t *testing.T, person *os.File, text string) {
+	t.Helper()
+	var all []byte
+	for buffer := make([]byte, 64); !bytes.Contains(all, []byte(text)); {
+		n, err := person.Read(buffer)
+		if err != nil {
+			t.Fatalf("after %q: %v", all, err)
+		}
+		all = append(all, buffer[:n]...)
+	}
+}
+
 // TestStopKey presses Ctrl-S before and after the screen is made steady.
 func TestStopKey(t *testing.T) {
 	person, tty := terminal(t)
@@ -75,12 +90,12 @@ func TestStopKey(t *testing.T) {
 	s.Write([]byte("one "))
 	time.Sleep(10 * time.Millisecond)
 	s.steady()
-	displayed(t, person, "one ")
+	shows(t, person, "one ")
 	if _, err := person.WriteString(xoff); err != nil {
 		t.Fatal(err)
 	}
 	s.Write([]byte("two"))
-	displayed(t, person, "two")
+	shows(t, person, "two")
 	if !s.settle() {
 		t.Error("the screen was given up")
 	}
@@ -163,6 +178,18 @@ func TestWaitForMedium(t *testing.T) {
 	d.wait(time.Microsecond)
 	if looks < 12 {
 		t.Errorf("after %d looks it is taken to be out", looks)
+	}
+}
+
+// TestReachIsShared widens the reach while a device comes; the race detector looks on.
+func TestReachIsShared(t *testing.T) {
+	d := &devices{}
+	var both sync.WaitGroup
+	both.Go(func() { d.extend(buses) })
+	both.Go(func() { d.plug("hid:b0003g0001v0000046Dp0000C31C") }) // out of reach: nothing is loaded
+	both.Wait()
+	if d.extend(swift); d.within() != buses {
+		t.Errorf("the reach is %d, want %d", d.within(), buses)
 	}
 }
 
