@@ -105,7 +105,7 @@ func (r *run) explain(step plan.Name, err error) error {
 		e.Do = "the medium cannot be read: was it pulled out? Put it back, start from it again, and the installation goes on where it was"
 	case errors.Is(err, unix.ENOSPC):
 		e.Do = fmt.Sprintf("the disk is full at %s: choose a larger one, or a smaller profile", humanize.IBytes(uint64(r.Plan.Root.Bytes)))
-	case errors.Is(err, unix.EIO), errors.Is(err, unix.EROFS), strings.Contains(err.Error(), programEIO):
+	case unread(err), errors.Is(err, unix.EROFS), strings.Contains(err.Error(), programEIO):
 		e.Do = "the disk fails: " + nameOf(r.Plan.Disk) + ". Look at its cable and at smartctl -a " + r.Plan.Disk.Path + "; start again, and choose another disk if it happens again"
 	case errors.Is(err, unix.EBUSY):
 		e.Do = "something uses the disk: unmount it, or restart the machine from the medium"
@@ -115,7 +115,7 @@ func (r *run) explain(step plan.Name, err error) error {
 	return e
 }
 
-// unread says whether a device did not give what it has.
+// unread says whether a device did not give what it has, or is gone.
 func unread(err error) bool {
 	return errors.Is(err, unix.EIO) || errors.Is(err, unix.ENXIO) || errors.Is(err, unix.ENODEV)
 }

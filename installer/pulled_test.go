@@ -82,6 +82,7 @@ func TestExplain(t *testing.T) {
 		"a disk that fails, by fsync":   {at("/dev/sda3", unix.EIO), "the disk fails"},
 		"a file system gone read-only":  {at("/run/target/nix", unix.EROFS), "the disk fails"},
 		"a disk that fails a program":   {errors.New("/usr/sbin/mke2fs: exit status 1: mke2fs: Input/output error while writing out"), "the disk fails: /dev/sda (SSD 980"},
+		"a disk that was pulled out":    {fmt.Errorf("bring the copy to stable storage: %w", unix.ENODEV), "the disk fails"},
 		"a full disk":                   {at("/run/target/nix/store/x", unix.ENOSPC), "the disk is full at 8.0 GiB"},
 		"a busy disk":                   {at("/dev/sda", unix.EBUSY), "something uses the disk"},
 		"a damaged medium":              {&damagedMedium{errors.New("x")}, "write the image to the stick again and compare"},
