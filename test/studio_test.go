@@ -7,8 +7,11 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
+
+	"golang.org/x/crypto/ssh"
 
 	"reprise/internal/vm"
 )
@@ -58,16 +61,27 @@ func TestStudio(t *testing.T) {
 	start := time.Now()
 	must(t, buildLimit, "build", file, "-q", "--authorize", r.keyFile+".pub", "-o", disk)
 	t.Logf("built after %s", time.Since(start).Round(time.Second))
-	m := boot(t, vm.Options{Disks: []vm.Disk{{Path: disk}}, Firmware: vm.UEFI, Accel: vm.TCG, MemoryMiB: 3072})
+	m := boot(t, vm.Options{Disks: []vm.Disk{{Path: disk}}, Firmware: vm.UEFI, Accel: vm.TCG, MemoryMiB: studioMemory})
+	keepsStudio(t, m, r.key)
+}
+
+// studioMemory is what a studio's machine has, in MiB.
+const studioMemory = 3072
+
+// keepsStudio waits for the studio that a machine starts, holds it to what it
+// promises, and switches the machine off.
+func keepsStudio(t *testing.T, m *vm.Machine, key ssh.Signer, more ...rigCheck) {
+	t.Helper()
+	start := time.Now()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*bootLimit)
 	defer cancel()
-	client, err := m.SSH(ctx, "musician", r.key)
+	client, err := m.SSH(ctx, "musician", key)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer client.Close()
 	t.Logf("in after %s", time.Since(start).Round(time.Second))
-	keeps(ctx, t, client, studioChecks)
+	keeps(ctx, t, client, slices.Concat(studioChecks, more))
 	// A text console has a handful of colours; the greeter's letters are smooth.
 	if n := colours(ctx, t, m); n < 32 {
 		t.Errorf("the screen has %d colours: that is no greeter", n)
@@ -75,6 +89,34 @@ func TestStudio(t *testing.T) {
 	if err := m.Shutdown(ctx, 2*time.Minute); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestStudioInstalls installs the studio from its medium without a person, takes
+// the medium out, and holds what starts to what a studio promises. Only `make
+// guests` has time for it.
+func TestStudioInstalls(t *testing.T) {
+	t.Parallel()
+	if os.Getenv(everyGuest) == "" {
+		return
+	}
+	dir := t.TempDir()
+	file, iso := filepath.Join(dir, "studio.jsonnet"), filepath.Join(dir, "studio.iso")
+	if err := os.WriteFile(file, []byte(studioConfiguration), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	must(t, buildLimit, "build", file, "-q", "-o", iso)
+	t.Logf("medium built after %s", time.Since(start).Round(time.Second))
+	m := newBox(t, box{firmware: vm.UEFI, usb: true, bus: vm.NVMe, memory: studioMemory}, map[string]any{
+		"profile": "studio", "host": "installed-studio", "user": map[string]any{"name": "musician", "keys": []string{authorizedKey(liveRig(t).key)}},
+	})
+	m.medium = iso
+	sparse(t, m.target, 2*targetBytes)
+	m.installed(t, m.install(t))
+	os.Remove(iso) // what is installed needs it no more, and it is large
+	g := boot(t, vm.Options{Firmware: m.firmware, Accel: vm.TCG, Disks: m.disks(), MemoryMiB: studioMemory})
+	keepsStudio(t, g, m.signer, slices.Concat(firmwareChecks[m.firmware], installedChecks)...)
+	m.sound(t)
 }
 
 // colours counts those on the machine's screen.
