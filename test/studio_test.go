@@ -91,10 +91,10 @@ func keepsStudio(t *testing.T, m *vm.Machine, key ssh.Signer, more ...rigCheck) 
 	}
 }
 
-// TestStudioInstalls installs the studio from its medium without a person, takes
+// TestInstallStudio installs the studio from its medium without a person, takes
 // the medium out, and holds what starts to what a studio promises. Only `make
 // guests` has time for it.
-func TestStudioInstalls(t *testing.T) {
+func TestInstallStudio(t *testing.T) {
 	t.Parallel()
 	if os.Getenv(everyGuest) == "" {
 		return
