@@ -268,6 +268,12 @@ func TestSessionInstalls(t *testing.T) {
 		}
 		return out
 	}
+	// A machine without a sound card keeps what its profile has, and no unit fails.
+	keeps(ctx, t, client, append([]rigCheck{
+		check("all units are well in the session", "systemctl is-system-running --wait", "running"),
+		check("it was tuned, too", "systemctl show -p ActiveState,ExecMainStatus reprise-tune.service | sort | xargs", "ActiveState=active ExecMainStatus=0"),
+		has("who logs in is told", "cat /run/motd.d/reprise-session", "no sound card"),
+	}, jackChecks...))
 	list := say("sudo -n reprise install --list")
 	for _, want := range []string{targetSerial, foreignSerial, "WINDOWS", "the medium itself"} {
 		if !strings.Contains(list, want) {
