@@ -180,10 +180,11 @@ func hosts(cfg *config.Config) string {
 
 // fileSystems is /etc/fstab. The ESP has no number that is known here; its
 // partition's name is that which image/layout gives. Nofail: the machine runs
-// without it, and a copy of the system may lie on a disk that has none.
+// without it, and a copy of the system may lie on a disk that has none. A busy
+// machine with a slow disk is given its time to find it.
 func fileSystems(cfg *config.Config) (string, error) {
 	var b strings.Builder
-	b.WriteString("# Written by reprise: fileSystems.\nPARTLABEL=ESP\t/efi\tvfat\tumask=0077,nofail\t0 0\n")
+	b.WriteString("# Written by reprise: fileSystems.\nPARTLABEL=ESP\t/efi\tvfat\tumask=0077,nofail,x-systemd.device-timeout=5min\t0 0\n")
 	for _, point := range slices.Sorted(maps.Keys(cfg.FileSystems)) {
 		fs := cfg.FileSystems[point]
 		options := strings.Join(fs.Options, ",")
