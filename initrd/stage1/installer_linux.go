@@ -215,7 +215,8 @@ func (b *boot) unattended(ctx context.Context, m Medium, out io.Writer) (Next, e
 	if err != nil {
 		return "", err
 	}
-	cmd.Stdout, cmd.Stderr = out, out
+	both := oneStream(out)
+	cmd.Stdout, cmd.Stderr = both, both
 	err = cmd.Run()
 	status := cmd.ProcessState.ExitCode()
 	if next, ok := statuses[status]; ok {
@@ -230,6 +231,11 @@ func (b *boot) unattended(ctx context.Context, m Medium, out io.Writer) (Next, e
 	return "", &Failure{Medium: true, Got: "the unattended installation has failed", Err: fmt.Errorf("the installer: %w", err), Stay: true,
 		Do: []string{"mend what is said above, and start again"}}
 }
+
+// oneStream is w in a form that package exec knows to be the same twice: what a
+// program says on its two outputs then arrives in the order in which it was said.
+// Screens are a slice, which cannot be compared.
+func oneStream(w io.Writer) *struct{ io.Writer } { return &struct{ io.Writer }{w} }
 
 // faults bounds how often an installer is started again after a fault.
 const faults = 3

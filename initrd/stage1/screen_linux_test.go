@@ -3,8 +3,10 @@ package stage1
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -202,5 +204,33 @@ func TestMountedBelow(t *testing.T) {
 	want := []string{"/run/reprise/install/target", "/run/reprise/install/tools/root/dev"}
 	if d := cmp.Diff(want, mountedBelow(mountinfo, InstallDir)); d != "" {
 		t.Error(d)
+	}
+}
+
+// TestOneStream: what a program says on both of its outputs keeps its order.
+func TestOneStream(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	all := screens{newScreen(w)}
+	both := oneStream(all)
+	cmd := exec.Command("/bin/sh", "-c", "i=0; while [ $i -lt 300 ]; do echo o$i; echo e$i >&2; i=$((i+1)); done")
+	cmd.Stdout, cmd.Stderr = both, both
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err)
+	}
+	all.close()
+	got, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want strings.Builder
+	for i := range 300 {
+		fmt.Fprintf(&want, "o%d\ne%d\n", i, i)
+	}
+	if string(got) != want.String() {
+		t.Errorf("the lines arrived in another order: %.100q", got)
 	}
 }
