@@ -68,7 +68,7 @@ func (m *Machine) dial(ctx context.Context, config *ssh.ClientConfig) (*ssh.Clie
 
 // Output runs command in the guest and returns what it wrote to standard
 // output. The error of a command that failed holds its standard error. When
-// ctx ends, the session is closed.
+// ctx ends, the client is closed: a guest that hangs does not end a session.
 func Output(ctx context.Context, client *ssh.Client, command string) (string, error) {
 	session, err := client.NewSession()
 	if err != nil {
@@ -82,7 +82,7 @@ func Output(ctx context.Context, client *ssh.Client, command string) (string, er
 	select {
 	case err = <-done:
 	case <-ctx.Done():
-		session.Close()
+		client.Close()
 		<-done
 		err = context.Cause(ctx)
 	}
