@@ -15,7 +15,7 @@ import (
 type drive struct {
 	sys      fs.FS  // /sys
 	name     string // "sdb", "sr0"
-	sequence string // of the medium, see diskSequence
+	sequence string // of the medium: its diskseq, see gone
 	// status is what a drive for CDs says of its disc.
 	status func() (int, error)
 }
